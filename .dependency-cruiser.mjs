@@ -1,0 +1,75 @@
+// DESIGN's import table: who may import whom. Checked by bin/check-imports.mjs in `npm run check`.
+const ROOMS_ABOVE = {
+  core: ['queues', 'storage', 'outbound', 'servers', 'jobs', 'access', 'workflows', 'rag', 'api', 'workers', 'dashboards', 'bin'],
+  adapters: ['servers', 'jobs', 'access', 'workflows', 'rag', 'api', 'workers', 'dashboards', 'bin'],
+  knowledge: ['api', 'workers', 'dashboards', 'bin'],
+  delivery: ['bin', 'dashboards'],
+};
+
+// Pairs on one floor that may see each other, and why.
+const SAME_FLOOR_ALLOWED = [
+  ['jobs', 'servers'], // a job names the model class and the server facts that the registry knows
+];
+
+const KNOWLEDGE = ['workflows', 'rag', 'servers', 'jobs', 'access'];
+const ADAPTERS = ['queues', 'storage', 'outbound'];
+const DELIVERY = ['api', 'workers', 'dashboards'];
+
+const VENDORS = {
+  express: ['api', 'dashboards'],
+  bullmq: ['queues'],
+  ioredis: ['queues'],
+  undici: ['outbound'],
+  pg: ['storage'],
+  '@electric-sql/pglite': ['storage'],
+  '@qdrant/js-client-rest': ['storage'],
+  '@bull-board/': ['dashboards'],
+  pino: ['core'],
+  yaml: ['core'],
+};
+
+const room = (names) => `^(${names.join('|')})/`;
+
+/** Value imports only: a type may be imported upwards (the interface stands in the room that needs it). */
+const noValueImport = (name, from, to) => ({
+  name,
+  severity: 'error',
+  from: { path: room(from) },
+  to: { path: room(to), dependencyTypesNot: ['type-only'] },
+});
+
+const sameFloor = (floor) =>
+  floor.map((name) => {
+    const allowed = SAME_FLOOR_ALLOWED.filter(([from]) => from === name).map(([, to]) => to);
+    const others = floor.filter((other) => other !== name && !allowed.includes(other));
+    return noValueImport(`${name}-stays-in-its-room`, [name], others);
+  });
+
+export default {
+  forbidden: [
+    noValueImport('core-imports-no-room', ['core'], ROOMS_ABOVE.core),
+    noValueImport('adapters-import-core-only', ADAPTERS, ROOMS_ABOVE.adapters),
+    noValueImport('knowledge-imports-downwards', KNOWLEDGE, ROOMS_ABOVE.knowledge),
+    noValueImport('delivery-imports-downwards', ['api', 'workers'], ROOMS_ABOVE.delivery),
+    noValueImport('dashboards-import-downwards', ['dashboards'], ['bin']),
+    ...sameFloor(ADAPTERS),
+    ...sameFloor(KNOWLEDGE),
+    ...sameFloor(DELIVERY),
+    ...Object.entries(VENDORS).map(([vendor, rooms]) => ({
+      name: `${vendor.replace(/\W/g, '')}-in-its-room`,
+      severity: 'error',
+      from: { path: '^[a-z]+/', pathNot: [room(rooms), '^(test|bench)/'] },
+      to: { path: `node_modules/${vendor}` },
+    })),
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'product-without-tests', severity: 'error', from: { pathNot: '^(test|bench)/' }, to: { path: '^(test|bench)/' } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(data|bench/node_modules)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+  },
+};
