@@ -1,0 +1,141 @@
+import { BlockList, isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
+import { ConfigError } from './config-error.ts';
+import { CONFIG_FILE, SETTINGS } from './config-schema.ts';
+import { type ConfigFile, type Environment, readConfigFile, readVariable } from './config-sources.ts';
+import { unknownFileKeys, unknownVariables } from './config-unknown.ts';
+import { readValues } from './config-values.ts';
+import type { LogLevel } from './logger.ts';
+import type { ModelClass } from './schemas/model-class.ts';
+import type { ServerRegistration } from './schemas/server-registration.ts';
+
+/** What an operator may set, checked. Only this module reads the environment. */
+export interface Config {
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  /** Absolute. */
+  dataDir: string;
+  databaseUrl?: string;
+  redisUrl?: string;
+  allowUnsafeRedis: boolean;
+  discover: boolean;
+  demo: 'auto' | 'on' | 'off';
+  apiKeys: { name: string; role: 'user' | 'admin'; key: string }[];
+  servers: ServerRegistration[];
+  logLevel: LogLevel;
+  classes: Record<ModelClass, { models: string[]; concurrency: number; queueDepth: number }>;
+  limits: {
+    bodyBytes: number;
+    jsonDepth: number;
+    connectMs: number;
+    firstTokenMs: number;
+    loadMs: number;
+    idleMs: number;
+    totalMs: number;
+    attempts: number;
+  };
+  health: { intervalMs: number; timeoutMs: number };
+  /** Server id -> its own API key, from the variable that its registration names by `api_key_env`. */
+  serverKeys: Record<string, string>;
+}
+
+interface LoadOptions {
+  env?: Environment;
+  /** Relative paths start here. */
+  cwd?: string;
+}
+
+/**
+ * The configuration from the environment and citadel.yaml; the environment wins, and an empty variable counts as
+ * not set. Throws one ConfigError with every problem.
+ */
+export function loadConfig({ env = process.env, cwd = process.cwd() }: LoadOptions = {}): Config {
+  const { file, problems: fileProblems } = readFile(env, cwd);
+  const { values, raw, problems: valueProblems } = readValues(SETTINGS, { env, file, cwd });
+  const registrations = raw.get(SETTINGS.servers);
+
+  const problems = [
+    ...fileProblems,
+    ...valueProblems,
+    ...unknownFileKeys(SETTINGS, file),
+    ...unknownVariables(SETTINGS, env, keyVariablesOf(registrations)),
+    ...duplicateIds(registrations),
+    ...missingServerKeys(registrations, env),
+    // Wrong keys are a problem of their own, and not none.
+    ...(isEmpty(raw.get(SETTINGS.apiKeys)) ? openToOthers(values.host) : []),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    ...values,
+    dataDir: resolve(cwd, values.dataDir),
+    serverKeys: readServerKeys(values.servers, env),
+  };
+}
+
+function readFile(env: Environment, cwd: string): { file: ConfigFile; problems: string[] } {
+  const named = readVariable(env, CONFIG_FILE.env);
+  try {
+    return { file: readConfigFile(named, cwd), problems: [] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { file: { name: named ?? '', root: {} }, problems: error.problems };
+  }
+}
+
+// This and what follows look at the list as it was given, so that a wrong port in it hides no other problem.
+function keyVariablesOf(registrations: unknown): Set<string> {
+  return new Set(textsOf(registrations, 'api_key_env').filter((name) => name !== null));
+}
+
+function duplicateIds(registrations: unknown): string[] {
+  const ids = textsOf(registrations, 'id');
+  return ids.flatMap((id, index) => {
+    const first = ids.indexOf(id);
+    return id === null || first === index
+      ? []
+      : [`servers: entry ${index} has the id "${id}" of entry ${first}.`];
+  });
+}
+
+function textsOf(registrations: unknown, field: string): (string | null)[] {
+  if (!Array.isArray(registrations)) return [];
+  return registrations.map((entry) => {
+    const text = entry?.[field];
+    return typeof text === 'string' ? text : null;
+  });
+}
+
+function missingServerKeys(registrations: unknown, env: Environment): string[] {
+  return textsOf(registrations, 'api_key_env').flatMap((name, index) => {
+    if (name === null || readVariable(env, name) !== undefined) return [];
+    return [`${name}: is not set, and servers entry ${index} names it in api_key_env.`];
+  });
+}
+
+function readServerKeys(servers: ServerRegistration[], env: Environment): Record<string, string> {
+  // Without a prototype: "constructor" is a valid server id and must not find Object's.
+  const keys: Record<string, string> = Object.create(null);
+  for (const { id, api_key_env: name } of servers) {
+    const key = name && readVariable(env, name);
+    if (key) keys[id] = key;
+  }
+  return keys;
+}
+
+const isEmpty = (value: unknown) => value === undefined || (Array.isArray(value) && value.length === 0);
+
+function openToOthers(host: string): string[] {
+  if (isLoopback(host)) return [];
+  return [
+    `HOST=${host} would let anyone call Citadel: set CITADEL_API_KEYS (name:role:key,…) or bind to 127.0.0.1.`,
+  ];
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
+}
