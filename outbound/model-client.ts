@@ -1,0 +1,82 @@
+import type { Dispatcher } from 'undici';
+import { BackendFailure } from '../core/backend-failure.ts';
+import type { ModelCall, ModelClient, ServerAddress } from '../servers/model-client.ts';
+import { ModelExchange } from './model-exchange.ts';
+import { createOriginPools } from './origin-pools.ts';
+import { requestReport } from './server-report.ts';
+
+interface ModelClientOptions {
+  /** Connections to one server at once; further calls wait for one of them. 1024 unless told. */
+  connectionsPerServer?: number;
+}
+
+/**
+ * Speaks to model servers over HTTP/1.1, connections kept alive. `close` destroys every connection (calls that still
+ * run fail) and may be called twice.
+ */
+export function createModelClient(
+  options: ModelClientOptions = {},
+): ModelClient & { close(): Promise<void> } {
+  const pools = createOriginPools(options.connectionsPerServer);
+  let closing: Promise<void> | undefined;
+
+  function acquire(origin: string, connectMs: number) {
+    if (closing) throw new BackendFailure('unreachable', 'Citadel is shutting down.');
+    return pools.acquire(origin, connectMs);
+  }
+
+  return {
+    async call(call, signal) {
+      signal.throwIfAborted();
+      const pool = acquire(call.server.origin, call.limits.connectMs);
+      const request = toRequest(call);
+      const exchange = new ModelExchange({
+        limits: call.limits,
+        signal,
+        resend: (again) => pool.dispatchFresh(request, again),
+        onClosed: pool.release,
+      });
+      pool.dispatch(request, exchange);
+      return exchange.result;
+    },
+
+    async report(server, timeoutMs) {
+      const pool = acquire(server.origin, timeoutMs);
+      try {
+        return await requestReport({
+          request: pool.request,
+          server,
+          headers: authorization(server),
+          timeoutMs,
+        });
+      } finally {
+        pool.release();
+      }
+    },
+
+    close() {
+      closing ??= pools.close();
+      return closing;
+    },
+  };
+}
+
+const HEADERS = [
+  ['content-type', 'application/json'],
+  ['accept', 'text/event-stream, application/json'],
+  ['accept-encoding', 'identity'],
+  ['user-agent', 'citadel'],
+].flat();
+
+function toRequest({ server, path, body }: ModelCall): Dispatcher.DispatchOptions {
+  return {
+    method: 'POST',
+    path: `${server.basePath.replace(/\/$/, '')}${path}`,
+    headers: HEADERS.concat(authorization(server)),
+    body,
+  };
+}
+
+function authorization({ apiKey }: ServerAddress): string[] {
+  return apiKey === undefined ? [] : ['authorization', `Bearer ${apiKey}`];
+}

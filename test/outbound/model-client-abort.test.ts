@@ -1,0 +1,134 @@
+import { describe, expect, test } from '@jest/globals';
+import { sendJson, sendStream, waitFor } from '../support/scripted-server.ts';
+import { chunk, event, failureOf, iteratorOf, setup, timers } from './support.ts';
+
+type Chat = Parameters<typeof setup>[0];
+
+const good = event(chunk('hi'));
+const reason = new Error('the caller left');
+
+async function opened(chat: Chat, options?: Parameters<typeof setup>[1]) {
+  const it = await setup(chat, options);
+  const controller = new AbortController();
+  return Object.assign(it, {
+    controller,
+    /** Until when the server saw its call's connection close, in ms. */
+    async closedAfter(act: () => unknown): Promise<number> {
+      const startedAt = performance.now();
+      await act();
+      await waitFor(() => it.server.openCalls() === 0 && it.server.sockets.size === 0);
+      return performance.now() - startedAt;
+    },
+    [Symbol.asyncDispose]: it.close,
+  });
+}
+
+describe('aborting the signal closes the socket within 50 ms and throws its reason', () => {
+  test.each<[string, Chat]>([
+    ['before the headers', () => {}],
+    ['before the first event', (res) => sendStream(res, [], { end: false })],
+    ['in the midst of the first event', (res) => sendStream(res, ['data: {'], { end: false })],
+    [
+      'in the midst of a document',
+      (res) => void res.writeHead(200, { 'content-type': 'application/json' }).write('{'),
+    ],
+    ['in the midst of an error body', (res) => void res.writeHead(500).write('{')],
+  ])('%s', async (_name, chat) => {
+    const before = timers();
+    await using it = await opened(chat);
+    const failure = failureOf(it.call({}, it.controller.signal));
+    await waitFor(() => it.server.openCalls() === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(50);
+    expect(await failure).toBe(reason);
+    await it.close();
+    await waitFor(() => timers() <= before);
+  });
+
+  test('while the stream is waited for', async () => {
+    await using it = await opened((res) => sendStream(res, [good], { end: false }));
+    const events = iteratorOf(await it.call({}, it.controller.signal));
+    await events.next();
+    const next = events.next().catch((error: unknown) => error);
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(50);
+    expect(await next).toBe(reason);
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('while nobody reads the stream, whose events are dropped', async () => {
+    await using it = await opened((res) => sendStream(res, [good], { end: false }));
+    const events = iteratorOf(await it.call({}, it.controller.signal));
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(50);
+    await expect(events.next()).rejects.toBe(reason);
+  });
+
+  test('while a full stream is held up', async () => {
+    await using it = await opened((res) => sendStream(res, [good.repeat(50_000)], { end: false }));
+    const events = iteratorOf(await it.call({ answerBytesMax: 2 ** 30 }, it.controller.signal));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(100);
+    await expect(events.next()).rejects.toBe(reason);
+  });
+});
+
+describe('a signal', () => {
+  test('that was aborted before sends nothing', async () => {
+    await using it = await opened((res) => sendJson(res, {}));
+    expect(await failureOf(it.call({}, AbortSignal.abort(reason)))).toBe(reason);
+    expect(it.server.requests).toEqual([]);
+  });
+
+  test('that is aborted while the call waits for a connection leaves that connection to the next call', async () => {
+    let send = () => {};
+    await using it = await opened(
+      (res) => {
+        send = () => sendJson(res, {});
+      },
+      { connectionsPerServer: 1 },
+    );
+    const first = it.call();
+    await waitFor(() => it.server.requests.length === 1);
+    const second = failureOf(it.call({}, it.controller.signal));
+    const third = it.call();
+    it.controller.abort(reason);
+    expect(await second).toBe(reason);
+    send();
+    await first;
+    await waitFor(() => it.server.requests.length === 2);
+    send();
+    await third;
+    expect(it.server.requests[1]?.reused).toBe(true);
+  });
+
+  test('that is aborted after the answer changes nothing', async () => {
+    await using it = await opened((res) => sendStream(res, [event(chunk('hi', 'stop')), event('[DONE]')]));
+    const events = iteratorOf(await it.call({}, it.controller.signal));
+    await waitFor(() => it.server.openCalls() === 0);
+    it.controller.abort(reason);
+    expect((await events.next()).value).toHaveLength(1);
+    expect((await events.next()).done).toBe(true);
+  });
+});
+
+describe('leaving the stream', () => {
+  test('by break closes the socket within 50 ms', async () => {
+    await using it = await opened((res) => sendStream(res, [good], { end: false }));
+    const answer = await it.call();
+    if (answer.kind !== 'stream') throw new Error('no stream');
+    const took = await it.closedAfter(async () => {
+      for await (const _batch of answer.events) break;
+    });
+    expect(took).toBeLessThan(50);
+  });
+
+  test('by return() ends a next() that still waits', async () => {
+    await using it = await opened((res) => sendStream(res, [good], { end: false }));
+    const events = iteratorOf(await it.call());
+    await events.next();
+    const next = events.next();
+    await events.return?.();
+    expect(await next).toEqual({ done: true, value: undefined });
+    await waitFor(() => it.server.sockets.size === 0);
+  });
+});
