@@ -1,0 +1,90 @@
+import type { Queue } from 'bullmq';
+import type { Logger } from '../core/logger.ts';
+import type { JobQueue, JobState } from '../jobs/job-queue.ts';
+import { createBullmqConsumer } from './bullmq-consumer.ts';
+import { BULLMQ_PREFIX, type BullmqStore } from './bullmq-store.ts';
+import { storeUnavailable, withinStoreLimit } from './store-errors.ts';
+
+interface BullmqQueueOptions {
+  name: string;
+  store: BullmqStore;
+  logger: Logger;
+}
+
+export interface BullmqQueue extends JobQueue {
+  /** BullMQ's own object, for the queue dashboard only. */
+  readonly native: Queue;
+  close(): Promise<void>;
+}
+
+const STORE_LIMIT_MS = 2_000;
+
+const JOB_OPTIONS = {
+  // A model call's retries are the worker's, on other servers: to BullMQ every job has one attempt.
+  attempts: 1,
+  // The answer has been delivered by then, and the ledger has the facts: no prompt stays in the store.
+  removeOnComplete: true,
+  // The dead letter.
+  removeOnFail: { age: 24 * 3600, count: 1_000 },
+} as const;
+
+const EVENTS_MAX = 100;
+
+export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): BullmqQueue {
+  const native = store.openQueue(name, {
+    prefix: BULLMQ_PREFIX,
+    defaultJobOptions: JOB_OPTIONS,
+    streams: { events: { maxLen: EVENTS_MAX } },
+    // Adding while the store is away must fail at once, not wait for it.
+    skipWaitingForReady: true,
+  });
+  native.on('error', (error) => logger.debug('queue error', { queue: name, error }));
+
+  return {
+    name,
+    native,
+
+    async add(id, data) {
+      await withinStoreLimit(native.add('call', data, { jobId: id }), STORE_LIMIT_MS);
+    },
+
+    async remove(id) {
+      const state = await withinStoreLimit(native.getJobState(id), STORE_LIMIT_MS);
+      if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return false;
+      // A job that was taken meanwhile is locked: its removal throws.
+      const removed = await withinStoreLimit(native.remove(id), STORE_LIMIT_MS).catch(() => 0);
+      return removed === 1;
+    },
+
+    async state(id) {
+      return await withinStoreLimit(readState(native, id), STORE_LIMIT_MS);
+    },
+
+    async counts() {
+      const counts = await withinStoreLimit(
+        native.getJobCounts('wait', 'active', 'delayed', 'failed'),
+        STORE_LIMIT_MS,
+      );
+      const { wait = 0, active = 0, delayed = 0, failed = 0 } = counts;
+      return { waiting: wait, active, delayed, dead: failed };
+    },
+
+    consume: (options) => createBullmqConsumer({ name, store, logger, ...options }),
+
+    async close() {
+      await native.close().catch((error) => {
+        throw storeUnavailable(error);
+      });
+    },
+  };
+}
+
+async function readState(queue: Queue, id: string): Promise<JobState> {
+  const state = await queue.getJobState(id);
+  if (state === 'failed') {
+    const job = await queue.getJob(id);
+    return { status: 'dead', reason: job?.failedReason ?? 'unknown' };
+  }
+  if (state === 'active' || state === 'completed') return { status: state };
+  return { status: state === 'unknown' ? 'missing' : 'waiting' };
+}

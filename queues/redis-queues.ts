@@ -1,0 +1,98 @@
+import { Queue, Worker } from 'bullmq';
+import { AppError } from '../core/errors.ts';
+import type { InboxId } from '../core/ids.ts';
+import { createLifecycle } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import type { QueueSystem } from '../jobs/queue-system.ts';
+import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
+import { createClassQueues } from './class-queues.ts';
+import { findRedisFaults } from './redis-check.ts';
+import { createRedisConnection, waitUntilReady } from './redis-connection.ts';
+import { createRedisReplyBus } from './redis-reply-bus.ts';
+import { withinStoreLimit } from './store-errors.ts';
+
+interface RedisQueuesOptions {
+  url: string;
+  inbox: InboxId;
+  /** Warn of a Redis that would lose work instead of refusing it. */
+  allowUnsafe: boolean;
+  logger: Logger;
+}
+
+const START_LIMIT_MS = 5_000;
+const PING_LIMIT_MS = 1_000;
+
+/** The queues on Redis. Throws AppError `store_unavailable`, its message for the operator, when that Redis cannot be
+ *  reached or would lose work. */
+export async function createRedisQueues(options: RedisQueuesOptions): Promise<RedisQueues> {
+  const { url, inbox, logger } = options;
+  const life = createLifecycle();
+  const commands = createRedisConnection(url, 'commands', logger);
+  life.defer('Redis connection', () => commands.disconnect());
+  try {
+    await waitUntilReady(commands, START_LIMIT_MS);
+    await refuseUnsafe(commands, options);
+  } catch (error) {
+    await life.close();
+    if (error instanceof AppError) throw error;
+    throw new AppError(
+      'store_unavailable',
+      `Redis at REDIS_URL cannot be used: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+
+  const worker = createRedisConnection(url, 'worker', logger);
+  life.defer('Redis worker connection', () => worker.disconnect());
+  const reader = createRedisConnection(url, 'reader', logger);
+  const bus = createRedisReplyBus({ inbox, commands, reader });
+  await bus.start();
+  life.defer('reply bus', () => bus.close());
+
+  const queues = createClassQueues((name) =>
+    createBullmqQueue({
+      name,
+      store: {
+        openQueue: (queueName, queueOptions) =>
+          new Queue(queueName, { ...queueOptions, connection: commands }),
+        openWorker: (queueName, processor, workerOptions) =>
+          new Worker(queueName, processor, { ...workerOptions, connection: worker }),
+      },
+      logger,
+    }),
+  );
+  life.defer('queues', () => queues.close());
+
+  return {
+    kind: 'redis',
+    bus,
+    queue: queues.queue,
+    native: queues.native,
+    async ping() {
+      await withinStoreLimit(commands.ping(), PING_LIMIT_MS);
+    },
+    close: () => life.close(),
+  };
+}
+
+export interface RedisQueues extends QueueSystem {
+  native(): BullmqQueue['native'][];
+}
+
+async function refuseUnsafe(
+  commands: Parameters<typeof findRedisFaults>[0],
+  { allowUnsafe, logger }: RedisQueuesOptions,
+): Promise<void> {
+  const faults = await findRedisFaults(commands);
+  if (faults.length === 0) return;
+  if (allowUnsafe) {
+    for (const fault of faults) logger.warn(`Redis is not safe for jobs. ${fault}`);
+    return;
+  }
+  throw new AppError(
+    'store_unavailable',
+    `This Redis is not safe for jobs:\n${faults.map((fault) => `  - ${fault}`).join('\n')}\nTo start all the same, at the risk of losing work: CITADEL_ALLOW_UNSAFE_REDIS=1`,
+  );
+}

@@ -1,0 +1,176 @@
+import { describe, expect, test } from '@jest/globals';
+import { newInboxId, newJobId } from '../../core/ids.ts';
+import { createLogger } from '../../core/logger.ts';
+import type { BusMessage } from '../../jobs/reply-bus.ts';
+import { createRedisQueues } from '../../queues/redis-queues.ts';
+import { queueSystemSuite } from '../conformance/queue-system.suite.ts';
+import { startRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const logger = createLogger({ level: 'silent' });
+const open = (url: string, allowUnsafe = false) =>
+  createRedisQueues({ url, inbox: newInboxId(), allowUnsafe, logger });
+
+describe('the queues on Redis', () => {
+  queueSystemSuite(async () => {
+    const redis = await startRedis();
+    return {
+      open: (inbox) => createRedisQueues({ url: redis.url, inbox, allowUnsafe: false, logger }),
+      close: () => redis.stop(),
+    };
+  });
+});
+
+describe('a Redis that would lose work', () => {
+  const UNSAFE = ['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru'];
+
+  test('is refused with every reason and its cure', async () => {
+    const redis = await startRedis(UNSAFE);
+    try {
+      const refusal = open(redis.url);
+      await expect(refusal).rejects.toThrow(/append-only file is off.*CONFIG SET appendonly yes/s);
+      await expect(refusal).rejects.toThrow(/maxmemory-policy is allkeys-lru.*noeviction/s);
+      await expect(refusal).rejects.toThrow(/CITADEL_ALLOW_UNSAFE_REDIS=1/);
+    } finally {
+      await redis.stop();
+    }
+  });
+
+  test('is taken with a warning when the operator allows it', async () => {
+    const redis = await startRedis(UNSAFE);
+    try {
+      const lines: string[] = [];
+      const loud = createLogger({
+        level: 'warn',
+        pretty: false,
+        destination: { write: (line) => lines.push(line) },
+      });
+      const queues = await createRedisQueues({
+        url: redis.url,
+        inbox: newInboxId(),
+        allowUnsafe: true,
+        logger: loud,
+      });
+      await queues.close();
+      expect(lines.join('')).toMatch(/append-only file is off/);
+    } finally {
+      await redis.stop();
+    }
+  });
+
+  test('that is not there at all is refused within 6 s', async () => {
+    await expect(open('redis://127.0.0.1:1')).rejects.toThrow(/Redis at REDIS_URL cannot be used/);
+  });
+});
+
+describe('while Redis is away', () => {
+  async function setup() {
+    const redis = await startRedis();
+    const [queues, other] = await Promise.all([open(redis.url), open(redis.url)]);
+    return {
+      redis,
+      queues,
+      other,
+      async stop() {
+        await Promise.allSettled([queues.close(), other.close()]);
+        await redis.stop();
+      },
+    };
+  }
+
+  test('adding fails at once when it is down, and works again when it is back', async () => {
+    const { redis, queues, stop } = await setup();
+    await redis.kill();
+    const startedMs = Date.now();
+
+    await expect(queues.queue('lightweight').add(newJobId(), {})).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+
+    expect(Date.now() - startedMs).toBeLessThan(2_500);
+    await redis.restart();
+    await waitFor(
+      () =>
+        queues
+          .queue('lightweight')
+          .add(newJobId(), {})
+          .then(
+            () => true,
+            () => false,
+          ),
+      'adding works again',
+    );
+    await stop();
+  });
+
+  test('adding fails within 3 s when it is frozen', async () => {
+    const { redis, queues, stop } = await setup();
+    redis.freeze();
+    const startedMs = Date.now();
+
+    await expect(queues.queue('lightweight').add(newJobId(), {})).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+
+    expect(Date.now() - startedMs).toBeLessThan(3_000);
+    redis.thaw();
+    await stop();
+  });
+
+  test('messages between processes wait for its return and arrive in order, once each', async () => {
+    const { redis, queues, other, stop } = await setup();
+    const seen: number[] = [];
+    other.bus.subscribe((message) => {
+      if (message.kind === 'reply') seen.push(message.seq);
+    });
+    const message = (seq: number): BusMessage => ({
+      kind: 'reply',
+      jobId: newJobId(),
+      attempt: 1,
+      seq,
+      frame: { type: 'chunks', data: [] },
+    });
+    await queues.bus.send(other.bus.inbox, message(0));
+    await waitFor(() => seen.length === 1, 'the first message');
+
+    await redis.kill();
+    const sending = [1, 2, 3].map((seq) => queues.bus.send(other.bus.inbox, message(seq)));
+    await redis.restart();
+
+    expect(await Promise.all(sending)).toEqual([true, true, true]);
+    await waitFor(() => seen.length >= 4, 'the others');
+    expect(seen).toEqual([0, 1, 2, 3]);
+    await stop();
+  });
+
+  test('a consumer takes jobs again within 3 s of its return', async () => {
+    const { redis, queues, stop } = await setup();
+    const ran: string[] = [];
+    const consumer = queues.queue('lightweight').consume({
+      concurrency: 2,
+      run: async (job) => {
+        ran.push(job.id);
+        return { status: 'done' };
+      },
+      onDead: () => {},
+    });
+    await redis.kill();
+    await redis.restart();
+    const id = newJobId();
+    await waitFor(
+      () =>
+        queues
+          .queue('lightweight')
+          .add(id, {})
+          .then(
+            () => true,
+            () => false,
+          ),
+      'adding works again',
+    );
+
+    await waitFor(() => ran.includes(id), 'the job runs', 3_000);
+    await consumer.close();
+    await stop();
+  });
+});
