@@ -1,0 +1,146 @@
+import { BackendFailure } from '../core/backend-failure.ts';
+
+type Json = Record<string, unknown>;
+
+/** Puts the pieces of a streamed choice together again. */
+interface OpenChoice {
+  /** The parts of the choice that are not its message: finish_reason, logprobs, vendors' own. */
+  rest: Json;
+  message: Json;
+}
+
+/** A stream's chunks as the one document that the same request without `stream` is answered with. */
+export interface WholeAnswer {
+  add(chunk: object): void;
+  /** The document. Throws BackendFailure `malformed` when no choice ever came. */
+  finish(): Json;
+}
+
+/** For `chat.completion` documents, from `chat.completion.chunk` events. */
+export function createWholeChat(): WholeAnswer {
+  return createWhole('chat.completion', (choice, piece) => {
+    const { delta, ...rest } = piece;
+    mergeInto(choice.message, asJson(delta));
+    mergeChoice(choice.rest, rest);
+  });
+}
+
+/** For `text_completion` documents. */
+export function createWholeCompletion(): WholeAnswer {
+  return createWhole('text_completion', (choice, piece) => {
+    const { text, ...rest } = piece;
+    if (typeof text === 'string') choice.rest.text = `${choice.rest.text ?? ''}${text}`;
+    mergeChoice(choice.rest, rest);
+  });
+}
+
+function createWhole(object: string, addPiece: (choice: OpenChoice, piece: Json) => void): WholeAnswer {
+  const choices = new Map<number, OpenChoice>();
+  let top: Json = {};
+
+  return {
+    add(chunk) {
+      const { choices: pieces, usage, ...rest } = chunk as Json;
+      top = { ...top, ...withoutNulls(rest) };
+      if (usage) top.usage = usage;
+      for (const piece of Array.isArray(pieces) ? pieces.map(asJson) : []) {
+        const index = typeof piece.index === 'number' ? piece.index : 0;
+        let choice = choices.get(index);
+        if (!choice) {
+          choice = { rest: { index }, message: {} };
+          choices.set(index, choice);
+        }
+        addPiece(choice, piece);
+      }
+    },
+
+    finish() {
+      if (choices.size === 0)
+        throw new BackendFailure('malformed', 'The model server answered without a choice.');
+      const whole = [...choices].sort(([a], [b]) => a - b).map(([, choice]) => closeChoice(object, choice));
+      return { ...top, object, choices: whole };
+    },
+  };
+}
+
+function closeChoice(object: string, { rest, message }: OpenChoice): Json {
+  const choice = { logprobs: null, finish_reason: null, ...rest };
+  if (object === 'text_completion') return { text: '', ...choice };
+  const tools = message.tool_calls;
+  const calls = Array.isArray(tools) ? { tool_calls: tools.filter(Boolean).map(withoutIndex) } : {};
+  return { ...choice, message: { role: 'assistant', content: null, refusal: null, ...message, ...calls } };
+}
+
+function withoutIndex(call: Json): Json {
+  const { index: _, ...rest } = call;
+  return rest;
+}
+
+/** A choice's own fields: the last value that is not null counts, but logprobs are lists that grow. */
+function mergeChoice(target: Json, piece: Json): void {
+  const { logprobs, index: _, ...rest } = piece;
+  Object.assign(target, withoutNulls(rest));
+  if (logprobs === null || logprobs === undefined) return;
+  const known = asJson(target.logprobs);
+  for (const [name, value] of Object.entries(asJson(logprobs))) {
+    const list = known[name];
+    if (!Array.isArray(value)) known[name] = value ?? list ?? null;
+    else if (Array.isArray(list)) for (const item of value) list.push(item);
+    else known[name] = [...value];
+  }
+  target.logprobs = known;
+}
+
+/** Fields of a message that come whole with each piece, or once. */
+const WHOLE_FIELDS = new Set(['role', 'id', 'type', 'name', 'index']);
+
+/** Texts grow, lists merge by their items' index, objects merge; a tool call's name, id and type come once. */
+function mergeInto(target: Json, delta: Json): void {
+  for (const [name, value] of Object.entries(delta)) {
+    // A server's `__proto__` would be merged into the prototype of all objects.
+    if (value === null || value === undefined || name === '__proto__') continue;
+    const known = target[name];
+    if (typeof value === 'string' && typeof known === 'string' && !WHOLE_FIELDS.has(name)) {
+      target[name] = known + value;
+    } else if (Array.isArray(value)) {
+      target[name] = mergeList(Array.isArray(known) ? known : [], value);
+    } else if (typeof value === 'object') {
+      const merged = asJson(known);
+      mergeInto(merged, asJson(value));
+      target[name] = merged;
+    } else {
+      target[name] = value === '' && known !== undefined ? known : value;
+    }
+  }
+}
+
+const LIST_ITEMS_MAX = 10_000;
+
+/** Adds `pieces` to `merged` in place: a copy for each piece would cost the square of an answer's length. */
+function mergeList(merged: unknown[], pieces: unknown[]): unknown[] {
+  for (const piece of pieces) {
+    const index = asJson(piece).index;
+    if (!isListIndex(index)) {
+      merged.push(piece);
+      continue;
+    }
+    const item = asJson(merged[index]);
+    mergeInto(item, asJson(piece));
+    merged[index] = item;
+  }
+  return merged;
+}
+
+function isListIndex(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < LIST_ITEMS_MAX;
+}
+
+function withoutNulls(values: Json): Json {
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== null && value !== undefined),
+  );
+}
+
+function asJson(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
