@@ -1,0 +1,21 @@
+import type { Response } from 'express';
+import type { Principal } from '../access/authenticator.ts';
+import type { RequestId } from '../core/ids.ts';
+
+/** What is known of a request beside its own parts. */
+export interface RequestContext {
+  requestId: RequestId;
+  /** When it arrived, on the monotonic clock (ms). */
+  arrivedMs: number;
+  arrivedAt: Date;
+  principal: Principal;
+}
+
+export function setContext(res: Response, context: RequestContext): void {
+  res.locals.context = context;
+}
+
+/** The context that the first middleware has set. */
+export function contextOf(res: Response): RequestContext {
+  return res.locals.context;
+}
