@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that a Node too old for the rest can still say so.
+const OLDEST_NODE = [22, 18];
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) {
+  const { main } = await import('./main.ts');
+  await main(process.argv.slice(2));
+} else {
+  console.error(
+    `This is Node ${process.version}; Citadel runs on ${OLDEST_NODE.join('.')} or newer and brings its own.\n` +
+      'Start it with "npm start", and other commands with "npm run citadel -- <command>".',
+  );
+  process.exit(1);
+}

@@ -1,0 +1,18 @@
+import { loadConfig } from '../../core/config.ts';
+import { type Command, parseOptions } from '../command.ts';
+import { requireRedis } from '../require-redis.ts';
+import { runProcess } from '../run-process.ts';
+
+export const api: Command = {
+  name: 'api',
+  summary: 'The API alone; its jobs are run by citadel worker processes (needs REDIS_URL)',
+  options: [],
+  async run(args) {
+    parseOptions('api', args, {});
+    const config = requireRedis('api', loadConfig());
+    const onReady = ({ address }: { address: { host: string; port: number } | null }) => {
+      console.log(`Citadel's API is ready at http://${address?.host}:${address?.port}`);
+    };
+    await runProcess({ api: true, classes: [] }, onReady, config);
+  },
+};

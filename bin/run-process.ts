@@ -1,0 +1,47 @@
+import { loadConfig } from '../core/config.ts';
+import { createLogger } from '../core/logger.ts';
+import { type CitadelProcess, type Roles, startCitadel } from './citadel-process.ts';
+
+/** From the signal to the end, whatever hangs. */
+const EXIT_LIMIT_MS = 24_500;
+const EXIT_INTERRUPTED = 130;
+
+type Config = ReturnType<typeof loadConfig>;
+
+/**
+ * Runs Citadel in this process until SIGTERM or SIGINT: then it takes no new work, lets running jobs end, and exits. A
+ * second signal ends it at once.
+ */
+export async function runProcess(
+  roles: Roles,
+  onReady: (citadel: CitadelProcess, config: Config) => void,
+  config: Config = loadConfig(),
+): Promise<void> {
+  const logger = createLogger({ level: config.logLevel });
+  const onFatal = (error: Error) => {
+    logger.fatal('the store died; Citadel must end', { error });
+    process.exitCode = 1;
+    stop?.();
+  };
+  let stop: (() => void) | undefined;
+  const stopAsked = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      process.once(signal, () => process.exit(EXIT_INTERRUPTED));
+      stop?.();
+    });
+  }
+
+  const citadel = await startCitadel({ config, roles, logger, onFatal });
+  onReady(citadel, config);
+  await stopAsked;
+
+  // BullMQ's close never resolves while Redis is out of reach.
+  setTimeout(() => process.exit(process.exitCode ?? 1), EXIT_LIMIT_MS).unref();
+  logger.info('stopping: running jobs may end');
+  await citadel.close().catch((error: Error) => logger.warn('not everything stopped in order', { error }));
+  logger.info('stopped');
+  process.exit(process.exitCode ?? 0);
+}

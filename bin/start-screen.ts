@@ -1,0 +1,76 @@
+import type { Config } from '../core/config.ts';
+import type { KnownServer } from '../servers/registry.ts';
+import type { CitadelProcess } from './citadel-process.ts';
+import { VERSION } from './version.ts';
+
+const MODELS_SHOWN = 8;
+
+/** What a person sees when Citadel is ready: where it is, what it runs on, what it found, and what to try. */
+export function startScreen(citadel: CitadelProcess, config: Config): string {
+  const host = citadel.address?.host ?? config.host;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${citadel.address?.port ?? config.port}`;
+  const model = pickChatModel(citadel);
+  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $CITADEL_KEY"' : '';
+  const curl = `curl ${url}/v1/chat/completions${key} -H 'Content-Type: application/json'`;
+  const chat = `"model":"${model}","messages":[{"role":"user","content":"Hello!"}]`;
+  return [
+    '',
+    `  Citadel ${VERSION} is ready at ${url}   ${accessLine(config)}`,
+    '',
+    `  queue    ${QUEUES[citadel.queueKind]}`,
+    `  store    ${citadel.storeKind === 'postgres' ? 'Postgres' : `PGlite in ${config.dataDir}`}`,
+    '  vectors  none (documents come in a later version)',
+    ...serverLines(citadel),
+    '',
+    '  Try it:',
+    `    ${curl} -d '{${chat}}'`,
+    `    ${curl} -N -d '{"stream":true,${chat}}'`,
+    `    ${url}/dashboard/queues`,
+    ...embeddedWarning(citadel),
+    '',
+  ].join('\n');
+}
+
+const QUEUES = {
+  redis: 'BullMQ on Redis',
+  postgres: 'BullMQ on Postgres',
+  pglite: 'BullMQ on PGlite, in this process',
+} as const;
+
+function accessLine({ apiKeys }: Config): string {
+  if (apiKeys.length === 0) return '(no API keys: it answers this machine only)';
+  return `(${apiKeys.length} API key${apiKeys.length === 1 ? '' : 's'} from CITADEL_API_KEYS)`;
+}
+
+function serverLines({ registry }: CitadelProcess): string[] {
+  const servers = registry.servers();
+  if (servers.length === 0)
+    return ['  servers  none: set CITADEL_SERVERS, or start Ollama, vLLM or llama.cpp here'];
+  const lines = servers.map(
+    (server, index) => `  ${index === 0 ? 'servers ' : '        '} ${describe(server)}`,
+  );
+  const models = registry.models().map(({ id }) => id);
+  const more = models.length > MODELS_SHOWN ? `, and ${models.length - MODELS_SHOWN} more` : '';
+  return [...lines, `  models   ${models.slice(0, MODELS_SHOWN).join(', ') || 'none'}${more}`];
+}
+
+function describe({ address, registration, state }: KnownServer): string {
+  if (address.id === 'demo')
+    return 'demo: no model server was found, so a demo answers; start one and it is found';
+  const where = `${registration.protocol} at ${registration.hostname}:${registration.port}`;
+  return `${address.id}: ${where}${state === 'unhealthy' ? ' (does not answer)' : ''}`;
+}
+
+function pickChatModel({ registry }: CitadelProcess): string {
+  const models = registry.models();
+  const chat = models.find(({ modelClass }) => modelClass !== 'embedding') ?? models[0];
+  return chat?.id ?? 'your-model';
+}
+
+function embeddedWarning({ storeKind }: CitadelProcess): string[] {
+  if (storeKind !== 'pglite') return [];
+  return [
+    '',
+    '  PGlite survives a crash of this process, not a power cut: for that, set DATABASE_URL to a Postgres.',
+  ];
+}
