@@ -18,6 +18,7 @@ export async function runProcess(
   config: Config = loadConfig(),
 ): Promise<void> {
   const logger = createLogger({ level: config.logLevel });
+  for (const notice of config.notices) logger.warn(notice);
   const onFatal = (error: Error) => {
     logger.fatal('the store died; Citadel must end', { error });
     process.exitCode = 1;

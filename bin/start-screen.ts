@@ -10,7 +10,7 @@ export function startScreen(citadel: CitadelProcess, config: Config): string {
   const host = citadel.address?.host ?? config.host;
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${citadel.address?.port ?? config.port}`;
   const model = pickChatModel(citadel);
-  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $CITADEL_KEY"' : '';
+  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $API_KEY"' : '';
   const curl = `curl ${url}/v1/chat/completions${key} -H 'Content-Type: application/json'`;
   const chat = `"model":"${model}","messages":[{"role":"user","content":"Hello!"}]`;
   return [

@@ -11,6 +11,38 @@ import { nearestName } from './nearest-name.ts';
 
 const PREFIX = 'CITADEL_';
 
+/** Of the documented settings, those that only a later version reads: accepted, and told of as without effect. */
+const LATER_FILE_KEYS = [
+  'aliases',
+  'networks',
+  'prices',
+  'health.suspicious_interval_ms',
+  'health.unhealthy_after',
+  'health.healthy_after',
+  'limits.retry_budget',
+  'limits.retry_floor_per_10s',
+];
+const LATER_VARIABLES = [
+  'CITADEL_OUTBOUND_ALLOW',
+  'CITADEL_WEBHOOK_SECRET',
+  ...LATER_FILE_KEYS.map((path) => PREFIX + path.replace('.', '_').toUpperCase()),
+];
+
+/** A sentence for each setting that is there and has no effect in this version. */
+export function settingsWithoutEffect(file: ConfigFile, env: Environment): string[] {
+  const keys = LATER_FILE_KEYS.filter((path) => hasPath(file.root, path.split('.')));
+  const variables = LATER_VARIABLES.filter((name) => (env[name] ?? '') !== '');
+  return [...keys.map((path) => `${path} in ${file.name}`), ...variables].map(
+    (name) => `${name} has no effect in this version.`,
+  );
+}
+
+function hasPath(value: unknown, [key, ...rest]: readonly string[]): boolean {
+  if (key === undefined) return true;
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return false;
+  return hasPath((value as Record<string, unknown>)[key], rest);
+}
+
 // Kubernetes gives every pod these for a service that is called citadel or citadel-<something>.
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)$/;
 const SERVICE_ADDRESS = /^(tcp|udp):\/\//;
@@ -23,6 +55,7 @@ export function unknownVariables(table: SettingTable, env: Environment, keyVaria
   ];
   return Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && !known.includes(name) && !keyVariables.has(name))
+    .filter((name) => !LATER_VARIABLES.includes(name))
     .filter((name) => !SERVICE_LINK.test(name) && !SERVICE_ADDRESS.test(env[name] ?? ''))
     .map((name) => `${name}: is not known to this version. ${suggestVariable(name, known)}`);
 }
@@ -56,6 +89,7 @@ function unknownKeysIn(
     if (entry && isSetting(entry) && entry.env !== undefined) {
       return [`${path} in ${place.file}: is set in the environment, as ${entry.env}.`];
     }
+    if (LATER_FILE_KEYS.includes(path)) return [];
     if (!entry) return [`${path} in ${place.file}: is not known to this version. ${suggestKey(key, known)}`];
     if (isSetting(entry) || value === null) return [];
     if (typeof value !== 'object' || Array.isArray(value)) {

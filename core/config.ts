@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { ConfigError } from './config-error.ts';
 import { CONFIG_FILE, SETTINGS } from './config-schema.ts';
 import { type ConfigFile, type Environment, readConfigFile, readVariable } from './config-sources.ts';
-import { unknownFileKeys, unknownVariables } from './config-unknown.ts';
+import { settingsWithoutEffect, unknownFileKeys, unknownVariables } from './config-unknown.ts';
 import { readValues } from './config-values.ts';
 import type { LogLevel } from './logger.ts';
 import type { ModelClass } from './schemas/model-class.ts';
@@ -38,6 +38,8 @@ export interface Config {
   health: { intervalMs: number; timeoutMs: number };
   /** Server id -> its own API key, from the variable that its registration names by `api_key_env`. */
   serverKeys: Record<string, string>;
+  /** What the operator should hear of at start, as sentences. */
+  notices: string[];
 }
 
 interface LoadOptions {
@@ -70,6 +72,7 @@ export function loadConfig({ env = process.env, cwd = process.cwd() }: LoadOptio
     ...values,
     dataDir: resolve(cwd, values.dataDir),
     serverKeys: readServerKeys(values.servers, env),
+    notices: settingsWithoutEffect(file, env),
   };
 }
 

@@ -86,8 +86,8 @@ describe('a wrong configuration', () => {
   test('unknown keys of the file are named, with the key that may be meant', () => {
     const { problems } = setup({
       'citadel.yaml': `
-        limits: {first_tokn_ms: 3, retry_budget: 0.2}
-        aliases: {fast: [phi3]}
+        limits: {first_tokn_ms: 3, retries: 2}
+        router: {fast: [phi3]}
         port: 9000
         health: 5
         servers: [{id: a, hostname: h, port: 1, max_concurency: 3}]
@@ -98,9 +98,9 @@ describe('a wrong configuration', () => {
       'servers[0].max_concurency in citadel.yaml: is not known to this version. Did you mean max_concurrency?',
       'limits.first_tokn_ms in citadel.yaml: is not known to this version. Did you mean first_token_ms?',
       expect.stringMatching(
-        /^limits\.retry_budget in .* is not known to this version\. Known here: body_bytes, /,
+        /^limits\.retries in .* is not known to this version\. Known here: body_bytes, /,
       ),
-      'aliases in citadel.yaml: is not known to this version. Known here: servers, classes, limits, health.',
+      'router in citadel.yaml: is not known to this version. Known here: servers, classes, limits, health.',
       'port in citadel.yaml: is set in the environment, as PORT.',
       'health in citadel.yaml: takes a mapping of interval_ms, timeout_ms.',
     ]);
@@ -111,13 +111,13 @@ describe('a wrong configuration', () => {
       setup().problems({
         CITADEL_PORT: '1',
         CITADEL_API_KEY: 'secret',
-        CITADEL_WEBHOOK_SECRET: 'secret',
+        CITADEL_COLOUR_OF_SKY: 'secret',
         CITY: '1',
       }),
     ).toEqual([
       'CITADEL_PORT: is not known to this version. Did you mean PORT?',
       'CITADEL_API_KEY: is not known to this version. Did you mean CITADEL_API_KEYS?',
-      'CITADEL_WEBHOOK_SECRET: is not known to this version. "citadel --help" lists the variables.',
+      'CITADEL_COLOUR_OF_SKY: is not known to this version. "citadel --help" lists the variables.',
     ]);
   });
 

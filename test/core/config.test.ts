@@ -38,6 +38,7 @@ describe('loadConfig', () => {
       },
       health: { intervalMs: 30_000, timeoutMs: 5_000 },
       serverKeys: {},
+      notices: [],
     });
   });
 
@@ -81,6 +82,18 @@ describe('loadConfig', () => {
       limits: { firstTokenMs: 2500 },
       health: { intervalMs: 100 },
     });
+  });
+
+  test('documented settings of a later version are accepted and told of', () => {
+    const { load } = setup({ 'citadel.yaml': 'aliases: {fast: [phi3]}\nhealth: {unhealthy_after: 3}\n' });
+
+    const { notices } = load({ CITADEL_WEBHOOK_SECRET: 'whsec_x' });
+
+    expect(notices).toEqual([
+      expect.stringMatching(/^aliases in .*citadel\.yaml has no effect in this version\.$/),
+      expect.stringMatching(/^health\.unhealthy_after in .*citadel\.yaml has no effect in this version\.$/),
+      'CITADEL_WEBHOOK_SECRET has no effect in this version.',
+    ]);
   });
 
   test('an empty variable counts as not set', () => {
