@@ -30,8 +30,8 @@ function install() {
   const what = wanted === 'all' ? 'Citadel and its test tools' : 'Citadel';
   console.error(`Installing ${what} (once, about 20 seconds) …`);
   rmSync(marker, { force: true });
-  // No install scripts: nothing we depend on needs one.
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // `install` and not `ci`: see docs/decisions/001. No install scripts: nothing we depend on needs one.
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   if (wanted === 'production') args.push('--omit=dev');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const { status, error } = spawnSync(npm, args, {
@@ -40,7 +40,7 @@ function install() {
     shell: process.platform === 'win32',
   });
   if (status !== 0) {
-    fail(`The install failed${error ? ` (${error.message})` : ''}. Run "npm ci" in ${root} to see why.`);
+    fail(`The install failed${error ? ` (${error.message})` : ''}. Run "npm install" in ${root} to see why.`);
   }
   writeFileSync(marker, `${lock} ${wanted}\n`);
 }
