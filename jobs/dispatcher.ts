@@ -53,7 +53,8 @@ interface Waiter {
   worker: ModelJob['replyTo'] | null;
   attempt: number;
   nextSeq: number;
-  /** Whether the listener has seen a part of the answer, so that a new attempt cannot start over. */
+  /** Whether the listener has seen a part of the answer, its start included, so that a new attempt cannot start
+   *  over. */
   begun: boolean;
   deadlineMs: number;
   heardMs: number;
@@ -61,7 +62,7 @@ interface Waiter {
   attempts: number;
   /** Since when the store has not answered for this job; null while it does. */
   storeLostMs: number | null;
-  /** Whether the store has once said that the job is gone; its answer may just be on the way. */
+  /** Whether the store has just said that the job is gone; its answer may be on the way. */
   gone: boolean;
 }
 
@@ -149,12 +150,14 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
   function receiveFrame(waiter: Waiter, attempt: number, seq: number, frame: ReplyFrame): void {
     if (attempt < waiter.attempt) return;
     if (attempt > waiter.attempt) {
+      waiter.attempt = attempt;
+      waiter.nextSeq = 0;
+      // A cancel must reach the new worker; where its first frame was lost, all are told.
+      waiter.worker = frame.type === 'taken' ? frame.worker : null;
       if (waiter.begun) {
         endWith(waiter, 'bad_backend', 'The worker that streamed this answer was lost.');
         return;
       }
-      waiter.attempt = attempt;
-      waiter.nextSeq = 0;
     }
     if (seq < waiter.nextSeq) return;
     if (seq > waiter.nextSeq) {
@@ -163,6 +166,8 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     }
     waiter.nextSeq = seq + 1;
     waiter.heardMs = now();
+    waiter.storeLostMs = null;
+    waiter.gone = false;
     deliver(waiter, frame);
   }
 
@@ -173,13 +178,13 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
       return;
     }
     if (frame.type === 'started') {
+      waiter.begun = true;
       waiter.server = frame.server;
       waiter.attempts = frame.attempts;
       waiter.listener.onStarted(frame);
       return;
     }
     if (frame.type === 'chunks') {
-      waiter.begun = true;
       waiter.listener.onChunks(frame.data);
       return;
     }
@@ -252,6 +257,7 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
         fail(waiter, new AppError('internal', `The job ended without an answer: ${state.reason}.`));
       }
       if (state.status === 'missing' || state.status === 'completed') foundGone(waiter);
+      else waiter.gone = false;
     } catch {
       waiter.storeLostMs ??= now();
       if (now() - waiter.storeLostMs < STORE_GRACE_MS) return;

@@ -56,6 +56,7 @@ export function createLedger({
       await flush().catch((error) => {
         logger.error('ledger rows were lost at shutdown', { rows: entries.length, error: toAppError(error) });
       });
+      reportGivenUp();
     },
   };
 
@@ -69,8 +70,7 @@ export function createLedger({
     try {
       await flush();
       waitMs = intervalMs;
-      if (givenUp > 0) logger.error('ledger rows were given up while the store was away', { rows: givenUp });
-      givenUp = 0;
+      reportGivenUp();
     } catch (error) {
       if (waitMs === intervalMs)
         logger.warn('the ledger cannot be written; its rows are kept', { error: toAppError(error) });
@@ -78,6 +78,11 @@ export function createLedger({
     }
     timer = undefined;
     if (entries.length > 0) schedule();
+  }
+
+  function reportGivenUp(): void {
+    if (givenUp > 0) logger.error('ledger rows were given up while the store was away', { rows: givenUp });
+    givenUp = 0;
   }
 
   // One writer at a time, so that a batch is either in `entries` or in the store.

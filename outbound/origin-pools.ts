@@ -7,7 +7,7 @@ const CONNECTIONS_MAX = 1_024;
 const KEEP_ALIVE_MS = 4_000;
 
 /** One origin's connections, kept alive between calls. */
-export interface OriginPool {
+interface OriginPool {
   /** Sends a request; `handler` hears of the answer or of the failure, also of one to connect. */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
   /** As `dispatch`, on a connection of its own. */

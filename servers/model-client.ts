@@ -1,9 +1,6 @@
 import type { ServerProtocol } from '../core/schemas/server-registration.ts';
 import type { ServerReport } from './model-server.ts';
 
-// The class stands in core because outbound throws it and may not import values from this room.
-export { BackendFailure, type BackendFailureKind } from '../core/backend-failure.ts';
-
 /** Where a model server is and how it is spoken to. */
 export interface ServerAddress {
   id: string;

@@ -58,17 +58,21 @@ function createWhole(object: string, addPiece: (choice: OpenChoice, piece: Json)
       if (choices.size === 0)
         throw new BackendFailure('malformed', 'The model server answered without a choice.');
       const whole = [...choices].sort(([a], [b]) => a - b).map(([, choice]) => closeChoice(object, choice));
-      return { ...top, object, choices: whole };
+      // In the order in which OpenAI writes them, for those who read answers with their eyes.
+      const { id, created, model, usage, ...rest } = top;
+      return { id, object, created, model, choices: whole, usage, ...rest };
     },
   };
 }
 
 function closeChoice(object: string, { rest, message }: OpenChoice): Json {
-  const choice = { logprobs: null, finish_reason: null, ...rest };
-  if (object === 'text_completion') return { text: '', ...choice };
+  const { index, text, logprobs = null, finish_reason = null, ...others } = rest;
+  const end = { logprobs, finish_reason, ...others };
+  if (object === 'text_completion') return { index, text: text ?? '', ...end };
   const tools = message.tool_calls;
   const calls = Array.isArray(tools) ? { tool_calls: tools.filter(Boolean).map(withoutIndex) } : {};
-  return { ...choice, message: { role: 'assistant', content: null, refusal: null, ...message, ...calls } };
+  const whole = { role: 'assistant', content: null, refusal: null, ...message, ...calls };
+  return { index, message: whole, ...end };
 }
 
 function withoutIndex(call: Json): Json {

@@ -27,8 +27,14 @@ describe('an error', () => {
   });
 
   test.each([
-    [{ type: 'BadRequest', code: '42' }, { type: 'BadRequest', code: '42' }],
-    [{ type: null, code: null }, { type: 'invalid_request_error', code: 'invalid_request' }],
+    [
+      { type: 'BadRequest', code: '42' },
+      { type: 'BadRequest', code: '42' },
+    ],
+    [
+      { type: null, code: null },
+      { type: 'invalid_request_error', code: 'invalid_request' },
+    ],
   ])("shows a model server's own type and code where it named them: %j", (reported, shown) => {
     const { error } = toErrorBody(new AppError('invalid_request', 'wrong', { reported }));
 

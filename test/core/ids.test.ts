@@ -5,9 +5,12 @@ test.each([
   ['job', newJobId],
   ['req', newRequestId],
   ['inbox', newInboxId],
-] as const)('an id of kind %s says so, and is one that BullMQ takes: no colon, no integer', (prefix, newId) => {
-  expect(newId()).toMatch(new RegExp(`^${prefix}_[0-9a-f]{24}$`));
-});
+] as const)(
+  'an id of kind %s says so, and is one that BullMQ takes: no colon, no integer',
+  (prefix, newId) => {
+    expect(newId()).toMatch(new RegExp(`^${prefix}_[0-9a-f]{24}$`));
+  },
+);
 
 test('no two ids are the same', () => {
   const ids = Array.from({ length: 10_000 }, () => newJobId().slice('job_'.length));

@@ -23,7 +23,7 @@ async function opened(chat: Chat, options?: Parameters<typeof setup>[1]) {
   });
 }
 
-describe('aborting the signal closes the socket within 50 ms and throws its reason', () => {
+describe('aborting the signal closes the socket within 250 ms and throws its reason', () => {
   test.each<[string, Chat]>([
     ['before the headers', () => {}],
     ['before the first event', (res) => sendStream(res, [], { end: false })],
@@ -40,7 +40,7 @@ describe('aborting the signal closes the socket within 50 ms and throws its reas
     await waitFor(() => it.server.openCalls() === 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
 
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(50);
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
     expect(await failure).toBe(reason);
     await it.close();
     await waitFor(() => timers() <= before);
@@ -51,7 +51,7 @@ describe('aborting the signal closes the socket within 50 ms and throws its reas
     const events = iteratorOf(await it.call({}, it.controller.signal));
     await events.next();
     const next = events.next().catch((error: unknown) => error);
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(50);
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
     expect(await next).toBe(reason);
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
@@ -59,7 +59,7 @@ describe('aborting the signal closes the socket within 50 ms and throws its reas
   test('while nobody reads the stream, whose events are dropped', async () => {
     await using it = await opened((res) => sendStream(res, [good], { end: false }));
     const events = iteratorOf(await it.call({}, it.controller.signal));
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(50);
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
     await expect(events.next()).rejects.toBe(reason);
   });
 
@@ -67,7 +67,7 @@ describe('aborting the signal closes the socket within 50 ms and throws its reas
     await using it = await opened((res) => sendStream(res, [good.repeat(50_000)], { end: false }));
     const events = iteratorOf(await it.call({ answerBytesMax: 2 ** 30 }, it.controller.signal));
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(100);
+    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
     await expect(events.next()).rejects.toBe(reason);
   });
 });
@@ -112,14 +112,14 @@ describe('a signal', () => {
 });
 
 describe('leaving the stream', () => {
-  test('by break closes the socket within 50 ms', async () => {
+  test('by break closes the socket within 250 ms', async () => {
     await using it = await opened((res) => sendStream(res, [good], { end: false }));
     const answer = await it.call();
     if (answer.kind !== 'stream') throw new Error('no stream');
     const took = await it.closedAfter(async () => {
       for await (const _batch of answer.events) break;
     });
-    expect(took).toBeLessThan(50);
+    expect(took).toBeLessThan(250);
   });
 
   test('by return() ends a next() that still waits', async () => {

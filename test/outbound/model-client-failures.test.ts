@@ -41,7 +41,7 @@ describe('a server that cannot be reached', () => {
     await client.close();
   });
 
-  test('is `unreachable` after the connect limit, to within 100 ms', async () => {
+  test('is `unreachable` soon after the connect limit', async () => {
     // Takes connections, but never answers the TLS handshake.
     const { origin, close } = await startRawServer(() => {});
     const client = createModelClient();
@@ -56,7 +56,8 @@ describe('a server that cannot be reached', () => {
     await close();
     expect(failure).toMatchObject({ kind: 'unreachable' });
     expect(took).toBeGreaterThan(190);
-    expect(took).toBeLessThan(300);
+    // Left to undici, it would be the next half second but one.
+    expect(took).toBeLessThan(700);
   });
 
   test('is `unreachable` when its key cannot be a header, and the key is not told', async () => {
@@ -104,7 +105,7 @@ describe('a silent server is a `timeout`', () => {
   ])('%s', async (_name, chat, limits) => {
     const startedAt = performance.now();
     expect(await fail(chat, limits)).toMatchObject({ kind: 'timeout' });
-    expect(performance.now() - startedAt).toBeLessThan(600);
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
   });
 
   test('but not one that sends an event in time, again and again', async () => {
@@ -115,9 +116,9 @@ describe('a silent server is a `timeout`', () => {
         left -= 1;
         res.write(left > 0 ? good : event('[DONE]'));
         if (left === 0) clearInterval(timer);
-      }, 25);
+      }, 60);
     });
-    expect(await batchesOf(await it.call({ firstTokenMs: 150, idleMs: 150 }))).toHaveLength(11);
+    expect((await batchesOf(await it.call({ firstTokenMs: 500, idleMs: 500 }))).flat()).toHaveLength(11);
     await it.close();
   });
 
@@ -152,7 +153,7 @@ describe('a status other than 200', () => {
     ['a broken body', (res, { socket }) => void res.writeHead(500).write('secret', () => socket.destroy())],
     ['a body without bounds', (res) => flood(res.writeHead(500, { 'content-type': 'application/json' }))],
   ])('is a `status` also with %s', async (_name, chat) => {
-    const failure = await fail(chat, { firstTokenMs: 80 });
+    const failure = await fail(chat);
     expect(failure).toMatchObject({ kind: 'status', status: 500, reported: undefined });
   });
 

@@ -1,12 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createModelClient } from '../../outbound/model-client.ts';
-import {
-  type ScriptedRequest,
-  sendJson,
-  sendStream,
-  startScriptedServer,
-  waitFor,
-} from '../support/scripted-server.ts';
+import { type ScriptedRequest, sendJson, sendStream, waitFor } from '../support/scripted-server.ts';
 import { batchesOf, chunk, event, failureOf, iteratorOf, setup, textsOf, toCall } from './support.ts';
 
 const DONE = event('[DONE]');
@@ -103,10 +96,10 @@ describe('a call', () => {
   test('a slow reader holds its own stream up, and loses nothing', async () => {
     const pieces = Array.from({ length: 4_000 }, (_, i) => event(chunk(`${i} ${'x'.repeat(1_000)}`)));
     await using it = await opened((res) => sendStream(res, [...pieces, one('stop'), DONE]));
-    const events = iteratorOf(await it.call({ answerBytesMax: 64 * 1024 * 1024, idleMs: 100 }));
+    const events = iteratorOf(await it.call({ answerBytesMax: 64 * 1024 * 1024, idleMs: 500 }));
     const first = (await events.next()).value.length;
     // Longer than the idle limit: it is not the server that is silent.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     const second = (await events.next()).value.length;
     expect(second).toBeLessThan(1_500);
     let rest = 0;
@@ -140,8 +133,8 @@ describe('connections', () => {
   });
 
   test('that the server closed for being idle are replaced without the caller noticing', async () => {
-    await using it = await opened((res, { reused, socket }) =>
-      reused ? socket.destroy() : sendJson(res, { id: 'c' }),
+    await using it = await opened(
+      (res, { reused, socket }) => (reused ? socket.destroy() : sendJson(res, { id: 'c' })),
       ONE,
     );
     await it.call();
@@ -155,8 +148,8 @@ describe('connections', () => {
 
   test('that break are replaced once, not for ever', async () => {
     let answer = true;
-    await using it = await opened((res, { socket }) =>
-      answer ? sendJson(res, {}) : socket.resetAndDestroy(),
+    await using it = await opened(
+      (res, { socket }) => (answer ? sendJson(res, {}) : socket.resetAndDestroy()),
       ONE,
     );
     await it.call();
@@ -177,23 +170,6 @@ describe('connections', () => {
     });
     await Promise.all([it.call(), it.call(), it.call(), it.call()]);
     expect(new Set(it.server.requests.map(({ socket }) => socket)).size).toBe(2);
-  });
-
-  test('of 250 servers are not all kept', async () => {
-    const client = createModelClient();
-    const server = await startScriptedServer({ '/v1/chat/completions': (res) => sendJson(res, {}) });
-    const addresses = Array.from({ length: 250 }, (_, i) => ({
-      origin: `http://127.0.1.${i + 1}:${server.port}`,
-    }));
-    // The server listens on 127.0.0.1 alone: what counts here is that 250 pools come and go.
-    for (const address of addresses)
-      await failureOf(client.call(toCall(address), new AbortController().signal));
-    expect(await client.call(toCall(server), new AbortController().signal)).toEqual({
-      kind: 'json',
-      text: '{}',
-    });
-    await client.close();
-    await server.close();
   });
 
   test('are all closed by close, which may be called twice; running calls fail', async () => {

@@ -9,10 +9,12 @@ afterEach(() => server?.close());
 
 async function identify(handlers: Handlers, signal = new AbortController().signal) {
   server = await startScriptedServer(handlers);
-  return identifyServer(server.origin, 200, signal);
+  return identifyServer(server.origin, 1_000, signal);
 }
 
-const models = (data: unknown): Handlers => ({ '/v1/models': (res) => sendJson(res, { object: 'list', data }) });
+const models = (data: unknown): Handlers => ({
+  '/v1/models': (res) => sendJson(res, { object: 'list', data }),
+});
 const version: Handlers = { '/api/version': (res) => sendJson(res, { version: '0.30.1' }) };
 
 describe('an address is identified', () => {
@@ -30,7 +32,8 @@ describe('an address is identified', () => {
 
   test('as llama.cpp by its Server header', async () => {
     const llama: Handlers = {
-      '/v1/models': (res) => sendJson(res.setHeader('server', 'llama.cpp'), { object: 'list', data: [{ id: 'm' }] }),
+      '/v1/models': (res) =>
+        sendJson(res.setHeader('server', 'llama.cpp'), { object: 'list', data: [{ id: 'm' }] }),
     };
     expect(await identify(llama)).toEqual({ protocol: 'openai', product: 'llama.cpp' });
   });
@@ -58,7 +61,10 @@ describe('an address is not identified', () => {
 
 test('only GETs are sent, and no connection stays', async () => {
   await identify({ ...models([{ id: 'm' }]), ...version });
-  expect(server?.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/models', 'GET /api/version']);
+  expect(server?.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    'GET /v1/models',
+    'GET /api/version',
+  ]);
   await waitFor(() => server?.sockets.size === 0);
 });
 
