@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { AppError } from '../core/errors.ts';
 import { type JobId, newJobId } from '../core/ids.ts';
 import { parseJsonObject } from '../core/json-depth.ts';
+import type { ModelClass } from '../core/schemas/model-class.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import type { Ledger } from '../jobs/ledger.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
@@ -19,6 +20,8 @@ export interface ModelRouteDeps {
   ledger: Ledger;
   bus: Pick<ReplyBus, 'inbox'>;
   jsonDepthMax: number;
+  /** How many requests of a class may wait for a worker in this process. */
+  queueDepth: Record<ModelClass, number>;
   /** Whether this process takes no new work because it is about to end. */
   isLeaving(): boolean;
 }
@@ -41,6 +44,7 @@ export function modelRoute<Schema extends z.ZodType<{ model: string }>>(
     const { requestId, principal } = contextOf(res);
     const request = parseRequest(schema, parseJsonObject(req.body, { depthMax: deps.jsonDepthMax }));
     const model = requireModel(deps.registry, request.model);
+    requireRoom(deps, model.modelClass);
 
     const id = newJobId();
     const job: ModelJob = {
@@ -74,6 +78,13 @@ function start(
     dispatcher.cancel(id);
   });
   dispatcher.dispatch(id, job, relay.listener);
+}
+
+function requireRoom({ dispatcher, queueDepth }: ModelRouteDeps, modelClass: ModelClass): void {
+  if (dispatcher.queued(modelClass) < queueDepth[modelClass]) return;
+  throw new AppError('queue_full', `Too many requests wait for a ${modelClass} model.`, {
+    retryAfterSeconds: 2,
+  });
 }
 
 const NAMES_MAX = 50;

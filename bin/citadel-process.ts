@@ -145,6 +145,11 @@ async function startApi(deps: PartsDeps & { store: Store; isLeaving: () => boole
     ledger,
     bus: queues.bus,
     jsonDepthMax: config.limits.jsonDepth,
+    queueDepth: {
+      lightweight: config.classes.lightweight.queueDepth,
+      heavyweight: config.classes.heavyweight.queueDepth,
+      embedding: config.classes.embedding.queueDepth,
+    },
     isLeaving,
     authenticator,
     queues,

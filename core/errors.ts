@@ -20,6 +20,7 @@ export const ERRORS = {
   payload_too_large: { status: 413, type: 'invalid_request_error', retry: 'never' },
   unsupported_media_type: { status: 415, type: 'invalid_request_error', retry: 'never' },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_error', retry: 'later' },
+  queue_full: { status: 429, type: 'rate_limit_error', retry: 'later' },
   client_closed: { status: 499, type: 'invalid_request_error', retry: 'never' },
   internal: { status: 500, type: 'server_error', retry: 'later' },
   bad_backend: { status: 502, type: 'server_error', retry: 'later' },

@@ -3,6 +3,7 @@
 // I3: frames of an older attempt, or out of sequence, never reach a listener.
 import { AppError, toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
+import type { ModelClass } from '../core/schemas/model-class.ts';
 import type { ModelJob } from './model-job.ts';
 import type { QueueSystem } from './queue-system.ts';
 import type { AnswerFacts, BusMessage, ReplyFrame } from './reply-bus.ts';
@@ -30,6 +31,8 @@ export interface Dispatcher {
   cancel(id: JobId): void;
   /** How many requests wait now. */
   waiting(): number;
+  /** How many of this process's requests of a class no worker has taken yet. */
+  queued(modelClass: ModelClass): number;
   /** Ends every request that still waits with `error`. */
   endAll(error: AppError): void;
   /** Ends those who have waited for too long and looks after those who have heard nothing for long; runs by itself
@@ -64,6 +67,10 @@ interface Waiter {
   storeLostMs: number | null;
   /** Whether the store has just said that the job is gone; its answer may be on the way. */
   gone: boolean;
+  /** Whether it counts among the queued of its class: from its dispatch until a worker takes it, or it ends. */
+  queued: boolean;
+  /** Whether the job must not run any more. */
+  stopped: boolean;
 }
 
 const SWEEP_MS = 1_000;
@@ -74,6 +81,7 @@ const STORE_GRACE_MS = 15_000;
 
 export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): Dispatcher {
   const waiters = new Map<JobId, Waiter>();
+  const queuedCounts: Record<ModelClass, number> = { lightweight: 0, heavyweight: 0, embedding: 0 };
   const unsubscribe = queues.bus.subscribe(receive);
   const sweeper = setInterval(tick, SWEEP_MS);
   sweeper.unref();
@@ -95,10 +103,15 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
         attempts: 0,
         storeLostMs: null,
         gone: false,
+        queued: true,
+        stopped: false,
       };
       waiters.set(id, waiter);
+      queuedCounts[job.modelClass]++;
       try {
         await queues.queue(job.modelClass).add(id, job);
+        // Whoever left meanwhile found no job to stop.
+        if (waiter.stopped) stopJob(waiter);
       } catch (error) {
         // The add may have happened all the same. If a worker has the job, its answer counts.
         if (waiter.worker !== null) return;
@@ -110,11 +123,12 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     cancel(id) {
       const waiter = waiters.get(id);
       if (!waiter) return;
-      waiters.delete(id);
+      forget(waiter);
       stopJob(waiter);
     },
 
     waiting: () => waiters.size,
+    queued: (modelClass) => queuedCounts[modelClass],
 
     endAll(error) {
       for (const waiter of waiters.values()) {
@@ -174,6 +188,7 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
   function deliver(waiter: Waiter, frame: ReplyFrame): void {
     if (frame.type === 'taken') {
       waiter.worker = frame.worker;
+      leaveQueue(waiter);
       waiter.listener.onTaken();
       return;
     }
@@ -188,7 +203,7 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
       waiter.listener.onChunks(frame.data);
       return;
     }
-    waiters.delete(waiter.id);
+    forget(waiter);
     if (frame.type === 'done') {
       waiter.listener.onEnd({ status: 'done', body: frame.body, facts: frame.facts });
       return;
@@ -202,7 +217,7 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
   }
 
   function fail(waiter: Waiter, error: AppError): void {
-    if (!waiters.delete(waiter.id)) return;
+    if (!forget(waiter)) return;
     const { server, attempts } = waiter;
     const facts = { server, attempts, parkedMs: 0, promptTokens: null, completionTokens: null };
     waiter.listener.onEnd({ status: 'failed', error, facts });
@@ -213,7 +228,18 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     stopJob(waiter);
   }
 
+  function forget(waiter: Waiter): boolean {
+    leaveQueue(waiter);
+    return waiters.delete(waiter.id);
+  }
+
+  function leaveQueue(waiter: Waiter): void {
+    if (waiter.queued) queuedCounts[waiter.job.modelClass]--;
+    waiter.queued = false;
+  }
+
   function stopJob(waiter: Waiter): void {
+    waiter.stopped = true;
     if (waiter.worker !== null) {
       tell(waiter.worker, waiter.id);
       return;

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { AppError } from '../../core/errors.ts';
 import { newInboxId, newJobId } from '../../core/ids.ts';
 import { FACTS, NO_FACTS, START, setup } from './dispatcher-bundle.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { STORE_AWAY } from './memory-queues.ts';
 
 const DONE = { status: 'done', body: null, facts: FACTS };
@@ -14,6 +15,31 @@ describe('a dispatched request', () => {
 
     expect(states.get(id)).toEqual({ status: 'waiting' });
     expect(dispatcher.waiting()).toBe(1);
+  });
+
+  test('counts as queued in its class until a worker takes it', async () => {
+    const { dispatch, worker, dispatcher } = setup();
+    await dispatch();
+    expect(dispatcher.queued('lightweight')).toBe(1);
+    expect(dispatcher.queued('heavyweight')).toBe(0);
+    const { take, finish } = worker();
+
+    take();
+    expect(dispatcher.queued('lightweight')).toBe(0);
+    finish();
+
+    expect(dispatcher.queued('lightweight')).toBe(0);
+  });
+
+  test('whose caller leaves while it is being added is taken out of its queue again', async () => {
+    const { dispatch, states, id, dispatcher } = setup();
+
+    const adding = dispatch();
+    dispatcher.cancel(id);
+    await adding;
+
+    await waitFor(() => !states.has(id), 'the job is gone');
+    expect(dispatcher.queued('lightweight')).toBe(0);
   });
 
   test('hears its answer in order, and its end once', async () => {
