@@ -1,0 +1,77 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { AppError } from '../core/errors.ts';
+import type { SqlPool, SqlQueryable } from '../core/sql-pool.ts';
+
+const DIRECTORY = new URL('./migrations/', import.meta.url);
+// "CTDL"; any number does that no other program locks on.
+const LOCK_KEY = 0x4354444c;
+
+interface Migration {
+  version: number;
+  name: string;
+}
+
+/**
+ * Brings the schema `citadel` up to this program's version, one transaction per file of `migrations/`. Several
+ * processes may do so at once: each file is applied once. Gives the versions before and after. Throws
+ * `store_unavailable` when the schema is newer than this program.
+ */
+export async function migrate(pool: SqlPool): Promise<{ from: number; to: number }> {
+  const migrations = await listMigrations();
+  const to = migrations.at(-1)?.version ?? 0;
+  const from = await pool.transaction(readVersion);
+  if (from > to) {
+    throw new AppError(
+      'store_unavailable',
+      `The database is at schema version ${from} and this Citadel knows ${to}. Use a newer Citadel.`,
+    );
+  }
+  for (const migration of migrations) {
+    if (migration.version > from) await pool.transaction((tx) => apply(tx, migration));
+  }
+  return { from, to };
+}
+
+async function listMigrations(): Promise<Migration[]> {
+  const names = (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort();
+  return names.map((name) => ({ version: Number.parseInt(name, 10), name }));
+}
+
+async function readVersion(tx: SqlQueryable): Promise<number> {
+  await lock(tx);
+  const { rows: found } = await tx.query<{ there: boolean }>(
+    `SELECT to_regclass('citadel.migration') IS NOT NULL AS there`,
+  );
+  if (!found[0]?.there) await createMigrationTable(tx);
+  const { rows } = await tx.query<{ version: number }>(
+    'SELECT coalesce(max(version), 0) AS version FROM citadel.migration',
+  );
+  return rows[0]?.version ?? 0;
+}
+
+async function createMigrationTable(tx: SqlQueryable): Promise<void> {
+  const { rows } = await tx.query<{ there: boolean }>(
+    `SELECT to_regnamespace('citadel') IS NOT NULL AS there`,
+  );
+  // Not IF NOT EXISTS: that asks for the right to create schemas even where an administrator has made this one.
+  if (!rows[0]?.there) await tx.query('CREATE SCHEMA citadel');
+  await tx.query(`
+    CREATE TABLE citadel.migration (
+      version    integer PRIMARY KEY,
+      name       text NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT now()
+    )`);
+}
+
+async function apply(tx: SqlQueryable, { version, name }: Migration): Promise<void> {
+  await lock(tx);
+  const { rows } = await tx.query('SELECT 1 FROM citadel.migration WHERE version = $1', [version]);
+  if (rows.length > 0) return;
+  await tx.query(await readFile(new URL(name, DIRECTORY), 'utf8'));
+  await tx.query('INSERT INTO citadel.migration (version, name) VALUES ($1, $2)', [version, name]);
+}
+
+// Held to the end of the transaction: whoever comes second finds the work done.
+async function lock(tx: SqlQueryable): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK_KEY]);
+}
