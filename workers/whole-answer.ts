@@ -19,31 +19,30 @@ export interface WholeAnswer {
 /** For `chat.completion` documents, from `chat.completion.chunk` events. */
 export function createWholeChat(): WholeAnswer {
   return createWhole('chat.completion', (choice, piece) => {
-    const { delta, ...rest } = piece;
-    mergeInto(choice.message, asJson(delta));
-    mergeChoice(choice.rest, rest);
+    mergeInto(choice.message, asJson(piece.delta));
+    mergeChoice(choice.rest, piece);
   });
 }
 
 /** For `text_completion` documents. */
 export function createWholeCompletion(): WholeAnswer {
   return createWhole('text_completion', (choice, piece) => {
-    const { text, ...rest } = piece;
-    if (typeof text === 'string') choice.rest.text = `${choice.rest.text ?? ''}${text}`;
-    mergeChoice(choice.rest, rest);
+    if (typeof piece.text === 'string') choice.rest.text = `${choice.rest.text ?? ''}${piece.text}`;
+    mergeChoice(choice.rest, piece);
   });
 }
 
 function createWhole(object: string, addPiece: (choice: OpenChoice, piece: Json) => void): WholeAnswer {
   const choices = new Map<number, OpenChoice>();
-  let top: Json = {};
+  const top: Json = {};
 
   return {
     add(chunk) {
-      const { choices: pieces, usage, ...rest } = chunk as Json;
-      top = { ...top, ...withoutNulls(rest) };
-      if (usage) top.usage = usage;
-      for (const piece of Array.isArray(pieces) ? pieces.map(asJson) : []) {
+      const { choices: pieces } = chunk as Json;
+      keepValues(top, chunk as Json, TOP_MERGED);
+      if (!Array.isArray(pieces)) return;
+      for (const item of pieces) {
+        const piece = asJson(item);
         const index = typeof piece.index === 'number' ? piece.index : 0;
         let choice = choices.get(index);
         if (!choice) {
@@ -59,7 +58,7 @@ function createWhole(object: string, addPiece: (choice: OpenChoice, piece: Json)
         throw new BackendFailure('malformed', 'The model server answered without a choice.');
       const whole = [...choices].sort(([a], [b]) => a - b).map(([, choice]) => closeChoice(object, choice));
       // In the order in which OpenAI writes them, for those who read answers with their eyes.
-      const { id, created, model, usage, ...rest } = top;
+      const { id, object: _, created, model, usage, ...rest } = top;
       return { id, object, created, model, choices: whole, usage, ...rest };
     },
   };
@@ -82,8 +81,8 @@ function withoutIndex(call: Json): Json {
 
 /** A choice's own fields: the last value that is not null counts, but logprobs are lists that grow. */
 function mergeChoice(target: Json, piece: Json): void {
-  const { logprobs, index: _, ...rest } = piece;
-  Object.assign(target, withoutNulls(rest));
+  keepValues(target, piece, CHOICE_MERGED);
+  const { logprobs } = piece;
   if (logprobs === null || logprobs === undefined) return;
   const known = asJson(target.logprobs);
   for (const [name, value] of Object.entries(asJson(logprobs))) {
@@ -100,7 +99,8 @@ const WHOLE_FIELDS = new Set(['role', 'id', 'type', 'name', 'index']);
 
 /** Texts grow, lists merge by their items' index, objects merge; a tool call's name, id and type come once. */
 function mergeInto(target: Json, delta: Json): void {
-  for (const [name, value] of Object.entries(delta)) {
+  for (const name in delta) {
+    const value = delta[name];
     // A server's `__proto__` would be merged into the prototype of all objects.
     if (value === null || value === undefined || name === '__proto__') continue;
     const known = target[name];
@@ -139,10 +139,16 @@ function isListIndex(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < LIST_ITEMS_MAX;
 }
 
-function withoutNulls(values: Json): Json {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== null && value !== undefined),
-  );
+const TOP_MERGED = new Set(['choices', '__proto__']);
+const CHOICE_MERGED = new Set(['delta', 'text', 'logprobs', 'index', '__proto__']);
+
+// Runs for each token: no copies, no entries.
+function keepValues(target: Json, values: Json, merged: ReadonlySet<string>): void {
+  for (const name in values) {
+    const value = values[name];
+    if (value === null || value === undefined || merged.has(name)) continue;
+    target[name] = value;
+  }
 }
 
 function asJson(value: unknown): Json {
