@@ -32,11 +32,15 @@ export function createHttpServer({ host, port, handler }: HttpServerOptions): Ht
       requestTimeout: REQUEST_LIMIT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+      // Node would answer without a body; who may leave it out is the handler's to say.
+      requireHostHeader: false,
     },
     handler,
   );
 
   server.on('clientError', answerBrokenRequest);
+  // Else Node answers 417, without a body, to an expectation other than 100-continue.
+  server.on('checkExpectation', handler);
 
   return {
     listen: () =>

@@ -128,6 +128,8 @@ function startPools({
       logger,
     });
     pool.start();
+    // A worker whose store is closed under it spins.
+    life.defer('workers', () => pool.stop(0));
     return pool;
   });
 }

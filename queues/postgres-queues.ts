@@ -8,6 +8,7 @@ import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
 import type { BullmqStore } from './bullmq-store.ts';
 import { createClassQueues } from './class-queues.ts';
 import { createLocalReplyBus } from './local-reply-bus.ts';
+import { createPatientPool } from './patient-pool.ts';
 import { withinStoreLimit } from './store-errors.ts';
 
 interface PostgresQueuesOptions {
@@ -31,7 +32,7 @@ export async function createPostgresQueues({
   logger,
 }: PostgresQueuesOptions): Promise<PostgresQueues> {
   const life = createLifecycle();
-  const connection = pool.asNodePostgres(SCHEMA);
+  const connection = createPatientPool(pool.asNodePostgres(SCHEMA));
   life.defer('queue connections', () => connection.end());
   await migrate(connection);
 

@@ -9,7 +9,7 @@ import type {
 } from '../core/sql-pool.ts';
 import { listenOnPg } from './pg-listener.ts';
 import { quoteSearchPath } from './search-path.ts';
-import { transactionRolledBack } from './sql-errors.ts';
+import { transactionOver, transactionRolledBack } from './sql-errors.ts';
 
 const CONNECT_LIMIT_MS = 2_000;
 const QUERY_LIMIT_MS = 10_000;
@@ -152,13 +152,22 @@ async function runQuery<R>(
 async function runTransaction<T>(pool: pg.Pool, work: (tx: SqlQueryable) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken = false;
+  let over = false;
+  const tx: SqlQueryable = {
+    async query<R>(text: string, params?: readonly unknown[]) {
+      if (over) throw transactionOver();
+      return runQuery<R>(client, text, params);
+    },
+  };
   try {
     await client.query('BEGIN');
-    const result = await work({ query: (text, params) => runQuery(client, text, params) });
+    const result = await work(tx);
+    over = true;
     const { command } = await client.query('COMMIT');
     if (command === 'ROLLBACK') throw transactionRolledBack();
     return result;
   } catch (error) {
+    over = true;
     broken = await client.query('ROLLBACK').then(
       () => false,
       () => true,

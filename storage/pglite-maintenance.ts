@@ -51,8 +51,8 @@ export function startMaintenance(db: SqlQueryable, onError: (error: Error) => vo
   };
 }
 
-/** One turn: frees the space of dead rows, and lets go of log that a restart would no longer need. */
-export async function maintain(db: SqlQueryable): Promise<void> {
+// Frees the space of dead rows, and lets go of log that a restart would no longer need.
+async function maintain(db: SqlQueryable): Promise<void> {
   const { rows } = await db.query<Work>(FIND_WORK);
   const [work] = rows;
   if (!work) return;

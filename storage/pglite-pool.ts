@@ -10,13 +10,15 @@ import type { WireResult } from './pglite-messages.ts';
 import { createPgliteNodePostgres } from './pglite-node-postgres.ts';
 import { openPgliteSession, type SessionEvents } from './pglite-session.ts';
 import { createSubscriptions } from './pglite-subscriptions.ts';
-import { transactionRolledBack } from './sql-errors.ts';
+import { transactionOver, transactionRolledBack } from './sql-errors.ts';
 import { createTurnstile } from './turnstile.ts';
 
 const QUERY_LIMIT_MS = 30_000;
 const EXEC_LIMIT_MS = 600_000;
 const TRANSACTION_LIMIT_MS = 30_000;
-const CLOSE_LIMIT_MS = 3_000;
+const FINISH_LIMIT_MS = 3_000;
+// Ending it by force is no worse than a kill, which it survives.
+const CLOSE_LIMIT_MS = 1_500;
 
 export interface PglitePool extends SqlPool, NodePostgresSource {
   readonly kind: 'pglite';
@@ -49,6 +51,7 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
   const limitMs = options.transactionLimitMs ?? TRANSACTION_LIMIT_MS;
   const deps: ExclusiveDeps = { session, turnstile, limitMs };
   const maintenance = startMaintenance({ query }, options.onError ?? (() => {}));
+  let sessionPath: string | undefined;
   let closing: Promise<void> | undefined;
 
   async function run(text: string, params: readonly unknown[] | undefined, ms: number): Promise<WireResult> {
@@ -70,7 +73,7 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
   async function closeAll(): Promise<void> {
     maintenance.stop();
     // Its turn comes when all that was asked before has been sent, and no transaction is open.
-    await Promise.race([turnstile.hold(), afterMs(CLOSE_LIMIT_MS)]);
+    await Promise.race([turnstile.hold(), afterMs(FINISH_LIMIT_MS)]);
     await session.close(CLOSE_LIMIT_MS);
     await release();
   }
@@ -86,14 +89,20 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
       await run(sql, undefined, EXEC_LIMIT_MS);
     },
     async listen(channel, onPayload) {
-      const remove = subscriptions.add(channel, onPayload);
       await query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      const remove = subscriptions.add(channel, onPayload);
       return async () => {
         if (!remove() || closing) return;
         await query(`UNLISTEN ${pg.escapeIdentifier(channel)}`);
       };
     },
-    asNodePostgres: (searchPath) => createPgliteNodePostgres({ ...deps, query, subscriptions }, searchPath),
+    asNodePostgres(searchPath) {
+      sessionPath ??= searchPath;
+      if (sessionPath !== searchPath) {
+        throw new Error(`The one session of PGlite has the search path ${sessionPath} already.`);
+      }
+      return createPgliteNodePostgres({ ...deps, query, subscriptions }, searchPath);
+    },
     close() {
       closing ??= closeAll();
       return closing;
@@ -117,17 +126,22 @@ async function openLocked(dataDir: string | undefined, events: SessionEvents) {
 
 async function runTransaction<T>(deps: ExclusiveDeps, work: (tx: SqlQueryable) => Promise<T>): Promise<T> {
   const exclusive = await openExclusive(deps);
+  let over = false;
   try {
     await exclusive.run('BEGIN');
     const tx: SqlQueryable = {
-      query: async <R>(text: string, params?: readonly unknown[]) =>
-        decode<R>(await exclusive.run(text, params)),
+      async query<R>(text: string, params?: readonly unknown[]) {
+        if (over) throw transactionOver();
+        return decode<R>(await exclusive.run(text, params));
+      },
     };
     const result = await Promise.race([work(tx), exclusive.expired]);
+    over = true;
     const { tag } = await exclusive.run('COMMIT');
     if (tag === 'ROLLBACK') throw transactionRolledBack();
     return result;
   } finally {
+    over = true;
     exclusive.end();
   }
 }

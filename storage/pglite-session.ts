@@ -26,8 +26,6 @@ export interface PgliteSession {
   /** Sends one statement; statements run in the order they were sent. Gives up on it after `limitMs`; it may still
    *  run then. */
   run(text: string, params: readonly unknown[] | undefined, limitMs: number): Promise<WireResult>;
-  /** Statements sent and not answered. */
-  pending(): number;
   /** Closes the database and ends the thread, by force after `limitMs`. */
   close(limitMs: number): Promise<void>;
 }
@@ -109,7 +107,6 @@ export async function openPgliteSession(
         outbox.push({ id, text, params: values });
       });
     },
-    pending: () => pending.size,
     async close(limitMs) {
       closing = true;
       if (ended) return;

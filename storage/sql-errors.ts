@@ -26,6 +26,11 @@ export function isConnectionError(error: unknown): boolean {
   return typeof message === 'string' && CONNECTION_MESSAGES.test(message);
 }
 
+/** The error of a query on a transaction that is over: it would run outside of it, or in somebody else's. */
+export function transactionOver(): Error {
+  return new Error('This transaction is over.');
+}
+
 /** The error of a COMMIT that rolled back, because a statement had failed and `work` had gone on. */
 export function transactionRolledBack(): Error {
   const error = new Error('The transaction was rolled back: one of its statements had failed.');

@@ -11,6 +11,8 @@ export function identifyRequest(logger: Logger): RequestHandler {
   return (req, res, next) => {
     const requestId = newRequestId();
     const arrivedMs = performance.now();
+    // Read now: a mounted app cuts its own part off.
+    const { path } = req;
     setContext(res, { requestId, arrivedMs, arrivedAt: new Date(), principal: NOBODY });
     res.setHeader('x-request-id', requestId);
     res.on('close', () => {
@@ -18,7 +20,7 @@ export function identifyRequest(logger: Logger): RequestHandler {
         request: requestId,
         clientRequest: req.get('x-client-request-id')?.slice(0, CLIENT_ID_CHARS_MAX),
         method: req.method,
-        path: req.path,
+        path,
         status: res.writableFinished ? res.statusCode : 499,
         ms: Math.round(performance.now() - arrivedMs),
       };

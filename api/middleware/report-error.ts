@@ -7,7 +7,8 @@ import { contextOf } from '../request-context.ts';
 /** The last handler: every failure leaves in the one error shape. */
 export function reportError(logger: Logger): ErrorRequestHandler {
   return (thrown, _req, res, _next) => {
-    const error = fromParser(thrown) ?? toAppError(thrown);
+    // Our own errors have a status too: it must not pass for the parser's.
+    const error = thrown instanceof AppError ? thrown : (fromParser(thrown) ?? toAppError(thrown));
     if (error.code === 'internal') {
       logger.error('a request failed inside Citadel', { request: contextOf(res).requestId, error });
     }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { NodePostgresSource, SqlPool } from '../../core/sql-pool.ts';
+import type { NodePostgresSource, SqlPool, SqlQueryable } from '../../core/sql-pool.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 type Pool = SqlPool & NodePostgresSource;
@@ -9,6 +9,7 @@ export interface SqlPoolFixture {
   close(): Promise<void>;
 }
 
+const SCHEMA = 'elsewhere';
 const START_LIMIT_MS = 60_000;
 
 /** What every pool guarantees, on a server or in this process. */
@@ -185,6 +186,18 @@ export function sqlPoolSuite(start: () => Promise<SqlPoolFixture>): void {
       expect(await beside).toBe(1);
     });
 
+    test('takes no more queries once it is over', async () => {
+      const { table, count } = await setup();
+      let kept: SqlQueryable | undefined;
+      await pool.transaction(async (tx) => {
+        kept = tx;
+      });
+
+      await expect(kept?.query(`INSERT INTO ${table} VALUES (1)`)).rejects.toThrow('is over');
+
+      expect(await count()).toBe(0);
+    });
+
     test('does not mix with others at the same time', async () => {
       const { table } = await setup();
       await pool.query(`INSERT INTO ${table} VALUES (0)`);
@@ -232,18 +245,18 @@ export function sqlPoolSuite(start: () => Promise<SqlPoolFixture>): void {
 
   describe('as a node-postgres pool', () => {
     test('names without a schema are looked up in its search path', async () => {
-      await pool.exec('CREATE SCHEMA IF NOT EXISTS elsewhere; CREATE TABLE elsewhere.things (n integer)');
-      const queue = pool.asNodePostgres('elsewhere');
+      await pool.exec(`CREATE SCHEMA ${SCHEMA}; CREATE TABLE ${SCHEMA}.things (n integer)`);
+      const queue = pool.asNodePostgres(SCHEMA);
 
       await queue.query('INSERT INTO things VALUES ($1)', [1]);
 
-      expect((await pool.query('SELECT n FROM elsewhere.things')).rows).toEqual([{ n: 1 }]);
+      expect((await pool.query(`SELECT n FROM ${SCHEMA}.things`)).rows).toEqual([{ n: 1 }]);
       await queue.end();
     });
 
     test('a client has its transaction to itself while another one listens', async () => {
       const { table, count } = await setup();
-      const queue = pool.asNodePostgres('public');
+      const queue = pool.asNodePostgres(SCHEMA);
       const listening = await queue.connect();
       const client = await queue.connect();
       const heard: unknown[] = [];
@@ -269,7 +282,7 @@ export function sqlPoolSuite(start: () => Promise<SqlPoolFixture>): void {
 
     test('a client that is released inside a transaction leaves nothing of it', async () => {
       const { table, count } = await setup();
-      const queue = pool.asNodePostgres('public');
+      const queue = pool.asNodePostgres(SCHEMA);
       const client = await queue.connect();
       await client.query('BEGIN');
       await client.query(`INSERT INTO ${table} VALUES (1)`);

@@ -1,17 +1,18 @@
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { newInboxId, newJobId } from '../../core/ids.ts';
 import { createLogger } from '../../core/logger.ts';
 import type { BusMessage } from '../../jobs/reply-bus.ts';
 import { createRedisQueues } from '../../queues/redis-queues.ts';
 import { queueSystemSuite } from '../conformance/queue-system.suite.ts';
-import { startRedis } from '../support/redis.ts';
+import { redisService, startRedis } from '../support/redis.ts';
+import { describeWith } from '../support/services.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const logger = createLogger({ level: 'silent' });
 const open = (url: string, allowUnsafe = false) =>
   createRedisQueues({ url, inbox: newInboxId(), allowUnsafe, logger });
 
-describe('the queues on Redis', () => {
+describeWith(redisService, 'the queues on Redis', () => {
   queueSystemSuite(async () => {
     const redis = await startRedis();
     return {
@@ -21,7 +22,7 @@ describe('the queues on Redis', () => {
   });
 });
 
-describe('a Redis that would lose work', () => {
+describeWith(redisService, 'a Redis that would lose work', () => {
   const UNSAFE = ['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru'];
 
   test('is refused with every reason and its cure', async () => {
@@ -63,7 +64,7 @@ describe('a Redis that would lose work', () => {
   });
 });
 
-describe('while Redis is away', () => {
+describeWith(redisService, 'while Redis is away', () => {
   async function setup() {
     const redis = await startRedis();
     const [queues, other] = await Promise.all([open(redis.url), open(redis.url)]);

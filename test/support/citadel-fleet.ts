@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +79,9 @@ export async function startFleet(options: FleetOptions = {}): Promise<CitadelFle
       const one = await spawnCitadel([command, ...args], {
         CITADEL_DISCOVER: 'off',
         CITADEL_SERVERS: JSON.stringify([server]),
+        // A check that a busy machine answers late must not take the only server away for long.
+        CITADEL_HEALTH_TIMEOUT_MS: '20000',
+        CITADEL_HEALTH_INTERVAL_MS: '1000',
         ...(redis ? { REDIS_URL: redis.url } : {}),
         ...(directory === undefined ? {} : { CITADEL_DATA_DIR: directory }),
         ...options.env,
@@ -143,4 +146,17 @@ async function untilReady(one: FleetProcess): Promise<void> {
   });
   await waitFor(() => exit !== undefined || READY.test(one.stdout()), 'citadel is ready', READY_WITHIN_MS);
   if (exit) throw new Error(`citadel ended with ${exit.code ?? exit.signal} at its start:\n${one.stderr()}`);
+}
+
+/** Runs `body` with a fleet of its own, and kills what is left of it. */
+export async function withFleet(
+  options: FleetOptions,
+  body: (fleet: CitadelFleet & { redis: TestRedis }) => Promise<void>,
+): Promise<void> {
+  const fleet = await startFleet(options);
+  try {
+    await body(fleet as CitadelFleet & { redis: TestRedis });
+  } finally {
+    await fleet.stop();
+  }
 }

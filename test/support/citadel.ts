@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { type CitadelProcess, type Roles, startCitadel } from '../../bin/citadel-process.ts';
 import { loadConfig } from '../../core/config.ts';
 import { createLogger } from '../../core/logger.ts';
 import { MODEL_CLASSES } from '../../core/schemas/model-class.ts';
 import { createDemoServer, type DemoServer, type DemoServerOptions } from '../../servers/demo/demo-server.ts';
+import { newDataDirectory } from './pglite-template.ts';
 
 type Environment = Record<string, string>;
 
@@ -47,7 +46,7 @@ export const SHORT_LIMITS: Environment = {
 
 export async function startTestCitadel(options: TestCitadelOptions = {}): Promise<TestCitadel> {
   const { env = {}, models = ['sim-chat', 'sim-embed'], server = {}, registration = {} } = options;
-  const directory = await mkdtemp(join(tmpdir(), 'citadel-test-'));
+  const directory = await newDataDirectory();
   const model = createDemoServer({ simModels: true, models: models.map((id) => ({ id })), ...server });
   await model.start();
   const logLines: string[] = [];

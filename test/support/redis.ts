@@ -4,6 +4,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
+import type { Service } from './services.ts';
 import { waitFor } from './wait-for.ts';
 
 /** A real Redis server of the test's own, with an append-only file and noeviction unless told otherwise. */
@@ -19,7 +20,11 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-export const redisIsInstalled = spawnSync('redis-server', ['--version']).status === 0;
+export const redisService: Service = {
+  name: 'Redis',
+  isInstalled: spawnSync('redis-server', ['--version']).status === 0,
+  install: 'apt-get install redis-server',
+};
 
 const SAFE = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'];
 
