@@ -14,10 +14,13 @@ interface BullmqQueueOptions {
 export interface BullmqQueue extends JobQueue {
   /** BullMQ's own object, for the queue dashboard only. */
   readonly native: Queue;
+  /** Resolves when its connection is there and has been used once. Throws `store_unavailable`. */
+  ready(): Promise<void>;
   close(): Promise<void>;
 }
 
 const STORE_LIMIT_MS = 2_000;
+const START_LIMIT_MS = 20_000;
 
 const JOB_OPTIONS = {
   // A model call's retries are the worker's, on other servers: to BullMQ every job has one attempt.
@@ -43,6 +46,13 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
   return {
     name,
     native,
+
+    async ready() {
+      await withinStoreLimit(
+        native.waitUntilReady().then(() => native.getJobCounts('wait')),
+        START_LIMIT_MS,
+      );
+    },
 
     async add(id, data) {
       await withinStoreLimit(native.add('call', data, { jobId: id }), STORE_LIMIT_MS);

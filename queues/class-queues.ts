@@ -10,6 +10,10 @@ export function createClassQueues(create: (name: string) => BullmqQueue) {
       if (!queue) throw new Error(`no queue for model class ${modelClass}`);
       return queue;
     },
+    /** Resolves when the first add will not have to wait for a connection. */
+    async ready() {
+      await Promise.all([...queues.values()].map((queue) => queue.ready()));
+    },
     native: () => [...queues.values()].map((queue) => queue.native),
     async close() {
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));

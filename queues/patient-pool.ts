@@ -1,4 +1,4 @@
-import type { NodePostgresLike, SqlResult, SqlRow } from '../core/sql-pool.ts';
+import type { NodePostgresClient, NodePostgresLike, SqlResult, SqlRow } from '../core/sql-pool.ts';
 
 /** A lost connection in the form in which BullMQ knows it. */
 const CONNECTION_LOST = 'ECONNREFUSED';
@@ -11,11 +11,23 @@ const REFUSED_STATEMENT = /^(?!08|53|57)[0-9A-Z]{5}$/;
  * pool that refuses at once (a closed one) it would do so without ever letting anything else run.
  */
 export function createPatientPool(pool: NodePostgresLike): NodePostgresLike {
+  // A pool hands the same client out again and again.
+  const patient = new WeakSet<NodePostgresClient>();
+
+  async function connect(): Promise<NodePostgresClient> {
+    const client = await pool.connect().catch(rethrow);
+    if (patient.has(client)) return client;
+    patient.add(client);
+    const query = client.query.bind(client);
+    client.query = (text, params) => query<never>(text, params).catch(rethrow);
+    return client;
+  }
+
   return {
     options: pool.options,
     query: <R = SqlRow>(text: string, params?: readonly unknown[]): Promise<SqlResult<R>> =>
       pool.query<R>(text, params).catch(rethrow),
-    connect: () => pool.connect().catch(rethrow),
+    connect,
     end: () => pool.end(),
     on(event: 'error' | 'connect', listener: (value: never) => void) {
       pool.on(event as 'error', listener as (error: Error) => void);

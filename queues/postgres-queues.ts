@@ -1,6 +1,6 @@
 import { createPostgresBackend, type PgPool, type PgPoolClient, Queue, runMigrations, Worker } from 'bullmq';
 import type { InboxId } from '../core/ids.ts';
-import { createLifecycle } from '../core/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { NodePostgresLike, NodePostgresSource, SqlPool } from '../core/sql-pool.ts';
 import type { QueueSystem } from '../jobs/queue-system.ts';
@@ -26,12 +26,17 @@ const SCHEMA = 'bullmq';
 const PING_LIMIT_MS = 1_000;
 
 /** The queues on Postgres, a server or PGlite, for one process: answers do not leave it. */
-export async function createPostgresQueues({
-  pool,
-  inbox,
-  logger,
-}: PostgresQueuesOptions): Promise<PostgresQueues> {
+export async function createPostgresQueues(options: PostgresQueuesOptions): Promise<PostgresQueues> {
   const life = createLifecycle();
+  try {
+    return await open(options, life);
+  } catch (error) {
+    await life.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function open({ pool, inbox, logger }: PostgresQueuesOptions, life: Lifecycle): Promise<PostgresQueues> {
   const connection = createPatientPool(pool.asNodePostgres(SCHEMA));
   life.defer('queue connections', () => connection.end());
   await migrate(connection);
@@ -44,6 +49,7 @@ export async function createPostgresQueues({
     }),
   );
   life.defer('queues', () => queues.close());
+  await queues.ready();
 
   return {
     kind: pool.kind,

@@ -64,6 +64,7 @@ export async function createRedisQueues(options: RedisQueuesOptions): Promise<Re
     }),
   );
   life.defer('queues', () => queues.close());
+  await queues.ready();
 
   return {
     kind: 'redis',

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { chat } from '../support/citadel.ts';
 import { withFleet } from '../support/citadel-fleet.ts';
 import { countJobs } from '../support/queue-counts.ts';
@@ -12,7 +12,7 @@ const PATH = '/v1/chat/completions';
 const DRAINED_WITHIN_MS = 20_000;
 const TEST_LIMIT_MS = 90_000;
 
-describeWith({ ...redisService, isInstalled: true }, 'on the embedded store', () => restartTest(false));
+describe('on the embedded store', () => restartTest(false));
 describeWith(redisService, 'on Redis', () => restartTest(true));
 
 function restartTest(withRedis: boolean): void {
