@@ -1,6 +1,19 @@
 // DESIGN's import table: who may import whom. Checked by bin/check-imports.mjs in `npm run check`.
 const ROOMS_ABOVE = {
-  core: ['queues', 'storage', 'outbound', 'servers', 'jobs', 'access', 'workflows', 'rag', 'api', 'workers', 'dashboards', 'bin'],
+  core: [
+    'queues',
+    'storage',
+    'outbound',
+    'servers',
+    'jobs',
+    'access',
+    'workflows',
+    'rag',
+    'api',
+    'workers',
+    'dashboards',
+    'bin',
+  ],
   adapters: ['servers', 'jobs', 'access', 'workflows', 'rag', 'api', 'workers', 'dashboards', 'bin'],
   knowledge: ['api', 'workers', 'dashboards', 'bin'],
   delivery: ['bin', 'dashboards'],
@@ -61,15 +74,28 @@ export default {
       from: { path: '^[a-z]+/', pathNot: [room(rooms), '^(test|bench)/'] },
       to: { path: `node_modules/${vendor}` },
     })),
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'product-without-tests', severity: 'error', from: { pathNot: '^(test|bench)/' }, to: { path: '^(test|bench)/' } },
+    {
+      name: 'product-without-tests',
+      severity: 'error',
+      from: { pathNot: '^(test|bench)/' },
+      to: { path: '^(test|bench)/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(data|bench/node_modules)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default'],
+    },
   },
 };

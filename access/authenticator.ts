@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-export type Role = 'user' | 'admin';
+type Role = 'user' | 'admin';
 
 /** Who makes a request. `keyName` is null where no key is configured: then every caller may do everything. */
 export interface Principal {

@@ -24,6 +24,7 @@ const REQUEST_LIMIT_MS = 30_000;
 // Longer than clients and proxies keep an idle connection, so that they never write into one that we just closed.
 const KEEP_ALIVE_MS = 75_000;
 const CONNECTIONS_CHECK_MS = 2_000;
+const DRAIN_SWEEP_MS = 100;
 
 export function createHttpServer({ host, port, handler }: HttpServerOptions): HttpServer {
   const server: Server = createServer(
@@ -50,7 +51,12 @@ export function createHttpServer({ host, port, handler }: HttpServerOptions): Ht
       }),
     drain: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        // Node leaves a connection open that its client keeps and that becomes idle only after close().
+        const sweeper = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS);
+        server.close(() => {
+          clearInterval(sweeper);
+          resolve();
+        });
         server.closeIdleConnections();
       }),
     destroy: () => server.closeAllConnections(),

@@ -27,7 +27,7 @@ export interface SqlPool extends SqlQueryable {
 }
 
 /** A NOTIFY as node-postgres reports it. */
-export interface SqlNotification {
+interface SqlNotification {
   channel: string;
   payload?: string;
   processId?: number;

@@ -22,7 +22,7 @@ export type JobState =
   | { status: 'waiting' | 'active' | 'missing' | 'completed' }
   | { status: 'dead'; reason: string };
 
-export interface QueueCounts {
+interface QueueCounts {
   waiting: number;
   active: number;
   delayed: number;

@@ -2,7 +2,7 @@ import type { JobId, RequestId } from '../core/ids.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 
 /** How a request ended, from its caller's side. */
-export type LedgerOutcome = 'succeeded' | 'failed' | 'cancelled';
+type LedgerOutcome = 'succeeded' | 'failed' | 'cancelled';
 
 /** One row per request: who asked for what, where it ran, how long each part took, what it used. */
 export interface LedgerEntry {

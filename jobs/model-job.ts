@@ -2,9 +2,8 @@ import { z } from 'zod';
 import type { InboxId, RequestId } from '../core/ids.ts';
 import { ModelClass } from '../core/schemas/model-class.ts';
 
-export const Endpoint = z.enum(['chat/completions', 'completions', 'embeddings']);
 /** The OpenAI route that was called, below `/v1/`. */
-export type Endpoint = z.infer<typeof Endpoint>;
+const Endpoint = z.enum(['chat/completions', 'completions', 'embeddings']);
 
 /**
  * An interactive request as its queue keeps it. `body` is the caller's JSON as text: never an object, because the

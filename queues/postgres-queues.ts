@@ -36,7 +36,10 @@ export async function createPostgresQueues(options: PostgresQueuesOptions): Prom
   }
 }
 
-async function open({ pool, inbox, logger }: PostgresQueuesOptions, life: Lifecycle): Promise<PostgresQueues> {
+async function open(
+  { pool, inbox, logger }: PostgresQueuesOptions,
+  life: Lifecycle,
+): Promise<PostgresQueues> {
   const connection = createPatientPool(pool.asNodePostgres(SCHEMA));
   life.defer('queue connections', () => connection.end());
   await migrate(connection);

@@ -1,6 +1,7 @@
 // I1: a job that waits for a free slot of its model never holds up one whose model has a free slot.
 // I2: at most `parkedMax` jobs wait here; the others stay in, or go back to, their queue.
 // I3: after `stop` no job is in this pool's hands: each has ended or is back in its queue.
+import { setTimeout as pause } from 'node:timers/promises';
 import { toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
@@ -53,6 +54,7 @@ const OVERDUE = 'the job took too long';
 const PARKED_MAX = 256;
 const PUT_BACK_MS = 250;
 const HAND_BACK_MS = 2_000;
+const CLOSE_LIMIT_MS = 3_000;
 /** A job that has waited so long asks first whether its caller still does. */
 const ASK_AFTER_MS = 2_000;
 
@@ -84,7 +86,8 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
       handingBack = true;
       for (const { abort } of hands.values()) abort.abort(HANDED_BACK);
       await waitUntilIdle(HAND_BACK_MS);
-      await consumer?.close();
+      // BullMQ's close never resolves while its store is out of reach.
+      await Promise.race([consumer?.close(), pause(CLOSE_LIMIT_MS, undefined, { ref: false })]);
       unsubscribe();
       waiterCheck.close();
     },

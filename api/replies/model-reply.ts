@@ -17,7 +17,7 @@ export interface ModelReply {
   failed(error: AppError, facts: ReplyFacts): void;
 }
 
-export type ReplyFacts = Pick<AnswerFacts, 'server' | 'attempts'> & { queuedMs: number | null };
+type ReplyFacts = Pick<AnswerFacts, 'server' | 'attempts'> & { queuedMs: number | null };
 
 /** Text that waits in this process for one slow reader. */
 const UNREAD_BYTES_MAX = 1_000_000;

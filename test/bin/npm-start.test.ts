@@ -83,7 +83,10 @@ describe('npm start', () => {
   });
 
   test('names the models there are when asked for another', async () => {
-    const call = client().chat.completions.create({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hi' }] });
+    const call = client().chat.completions.create({
+      model: 'gpt-4o',
+      messages: [{ role: 'user', content: 'Hi' }],
+    });
 
     await expect(call).rejects.toMatchObject({
       status: 404,
@@ -98,7 +101,14 @@ describe('npm start', () => {
     process.kill(-(citadel.pid ?? 0), 'SIGTERM');
 
     await gone;
-    await waitFor(() => fetch(`${url}/health`).then(() => false, () => true), 'nothing listens any more');
+    await waitFor(
+      () =>
+        fetch(`${url}/health`).then(
+          () => false,
+          () => true,
+        ),
+      'nothing listens any more',
+    );
   });
 });
 

@@ -97,9 +97,7 @@ describe('a wrong configuration', () => {
     expect(problems()).toEqual([
       'servers[0].max_concurency in citadel.yaml: is not known to this version. Did you mean max_concurrency?',
       'limits.first_tokn_ms in citadel.yaml: is not known to this version. Did you mean first_token_ms?',
-      expect.stringMatching(
-        /^limits\.retries in .* is not known to this version\. Known here: body_bytes, /,
-      ),
+      expect.stringMatching(/^limits\.retries in .* is not known to this version\. Known here: body_bytes, /),
       'router in citadel.yaml: is not known to this version. Known here: servers, classes, limits, health.',
       'port in citadel.yaml: is set in the environment, as PORT.',
       'health in citadel.yaml: takes a mapping of interval_ms, timeout_ms.',

@@ -13,6 +13,8 @@ const STREAM = 'sim:token=50+tokens=40';
 const PATH = '/v1/chat/completions';
 /** A process with nothing left to do ends at once; this is for a busy machine. */
 const IDLE_EXIT_WITHIN_MS = 5_000;
+/** With nothing to do and no store to say so to. */
+const CUT_OFF_EXIT_WITHIN_MS = 15_000;
 /** Whatever hangs: below the 30 s that container runtimes wait. */
 const EXIT_WITHIN_MS = 25_500;
 const TEST_LIMIT_MS = 90_000;
@@ -87,12 +89,16 @@ describeWith(redisService, 'SIGTERM, with workers in other processes', () => {
             model.setFault('hang');
             const answer = statusOf(processes[0].post(PATH, chat(MODEL)));
             await waitFor(() => model.openCalls() === 1, 'the call runs');
+            const idle = await start('worker');
             await redis[loss]();
 
-            for (const each of processes) each.kill('SIGTERM');
+            for (const each of [...processes, idle]) each.kill('SIGTERM');
 
-            const exits = await Promise.all(processes.map((each) => exitOf(each, EXIT_WITHIN_MS)));
-            expect(exits.map(({ signal }) => signal)).toEqual([null, null]);
+            const exits = await Promise.all([
+              exitOf(idle, CUT_OFF_EXIT_WITHIN_MS),
+              ...processes.map((each) => exitOf(each, EXIT_WITHIN_MS)),
+            ]);
+            expect(exits.map(({ signal }) => signal)).toEqual([null, null, null]);
             // The caller has heard something, be it the end of its connection.
             expect(await answer).not.toBe(200);
           }),

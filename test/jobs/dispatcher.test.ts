@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { AppError } from '../../core/errors.ts';
 import { newInboxId, newJobId } from '../../core/ids.ts';
-import { FACTS, NO_FACTS, START, setup } from './dispatcher-bundle.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { FACTS, NO_FACTS, START, setup } from './dispatcher-bundle.ts';
 import { STORE_AWAY } from './memory-queues.ts';
 
 const DONE = { status: 'done', body: null, facts: FACTS };

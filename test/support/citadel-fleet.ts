@@ -43,7 +43,7 @@ export interface FleetProcess {
   get(path: string): Promise<Response>;
 }
 
-export interface Exit {
+interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
