@@ -1,9 +1,14 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node too old for the rest can still say so.
+import module from 'node:module';
+
+const { enableCompileCache } = module;
 const OLDEST_NODE = [22, 18];
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) {
+  // Half of a warm start is compiling: what was compiled once is kept in the system's temporary folder.
+  enableCompileCache?.();
   const { main } = await import('./main.ts');
   await main(process.argv.slice(2));
 } else {

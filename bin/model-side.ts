@@ -20,7 +20,7 @@ export interface ModelSide {
 }
 
 /** What of a demo answer's pace looks like a model. */
-const DEMO_PACE = { firstTokenMs: 30, tokenMs: 15 };
+const DEMO_PACE = { firstTokenMs: 30, tokenMs: 10 };
 
 /** The model servers: known, found, or the demo; with the client that calls them. Resolves after the first look. */
 export async function openModelSide({ config, life, logger }: ModelSideDeps): Promise<ModelSide> {
