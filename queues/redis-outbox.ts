@@ -79,6 +79,7 @@ export function createOutbox({ redis, key, entriesMax }: OutboxOptions): Outbox 
     for (const message of batch.messages) waitingChars -= message.length;
     sending = false;
     sentAtMs = Date.now();
+    // Set by push meanwhile, which the compiler does not see.
     const following = next as Batch | undefined;
     if (following) schedule(following.canWait);
   }
