@@ -9,11 +9,6 @@ export function isLocalRequest(host: string | undefined, origin: string | undefi
   return origin === undefined || isLoopbackName(hostnameOf(origin));
 }
 
-/** Whether binding to `host` keeps a server to this machine. */
-export function isLoopbackHost(host: string): boolean {
-  return isLoopbackName(host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
-}
-
 function isLoopbackName(name: string | null): boolean {
   if (name === null) return false;
   return LOOPBACK_NAMES.has(name) || name.endsWith('.localhost') || /^127(\.\d{1,3}){3}$/.test(name);
