@@ -21,6 +21,7 @@ const ROOMS_ABOVE = {
 
 // Pairs on one floor that may see each other, and why.
 const SAME_FLOOR_ALLOWED = [
+  ['workflows', 'jobs'], // a step's call of a model is a job, and the doorbell of runs is a queue
   ['jobs', 'servers'], // a job names the model class and the server facts that the registry knows
 ];
 
@@ -35,10 +36,23 @@ const VENDORS = {
   undici: ['outbound'],
   pg: ['storage'],
   '@electric-sql/pglite': ['storage'],
-  '@qdrant/js-client-rest': ['storage'],
+  '@qdrant/': ['storage'],
   '@bull-board/': ['dashboards'],
   pino: ['core'],
   yaml: ['core'],
+  croner: ['workflows'],
+  '@marcbachmann/cel-js': ['workflows'],
+  re2js: ['workflows'],
+  ajv: ['workflows'],
+  '@fastify/busboy': ['api'],
+  'gpt-tokenizer': ['rag'],
+  stemmer: ['rag'],
+  unpdf: ['rag'],
+  mammoth: ['rag'],
+  '@mozilla/readability': ['rag'],
+  linkedom: ['rag'],
+  turndown: ['rag'],
+  'csv-parse': ['rag'],
 };
 
 const room = (names) => `^(${names.join('|')})/`;
@@ -71,7 +85,7 @@ export default {
     ...Object.entries(VENDORS).map(([vendor, rooms]) => ({
       name: `${vendor.replace(/\W/g, '')}-in-its-room`,
       severity: 'error',
-      from: { path: '^[a-z]+/', pathNot: [room(rooms), '^(test|bench)/'] },
+      from: { path: '^[a-z]+/', pathNot: [room(rooms), '^(test|bench|chaos)/'] },
       to: { path: `node_modules/${vendor}` },
     })),
     {
@@ -81,11 +95,24 @@ export default {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    // What programs elsewhere take with them: no room and no package, only what every JavaScript runtime has.
+    {
+      name: 'sdk-imports-itself-only',
+      severity: 'error',
+      from: { path: '^sdk/' },
+      to: { pathNot: '^sdk/' },
+    },
+    {
+      name: 'sdk-is-for-others',
+      severity: 'error',
+      from: { pathNot: '^(sdk|examples|test|bench|chaos)/' },
+      to: { path: '^sdk/' },
+    },
     {
       name: 'product-without-tests',
       severity: 'error',
-      from: { pathNot: '^(test|bench)/' },
-      to: { path: '^(test|bench)/' },
+      from: { pathNot: '^(test|bench|chaos|examples)/' },
+      to: { path: '^(test|bench|chaos|examples)/' },
     },
   ],
   options: {

@@ -1,76 +1,120 @@
-import express, { type Express, type RequestHandler, type Router } from 'express';
+import type { Express, RequestHandler, Router } from 'express';
 import type { Authenticator } from '../access/authenticator.ts';
-import { AppError } from '../core/errors.ts';
-import type { Logger } from '../core/logger.ts';
-import type { QueueSystem } from '../jobs/queue-system.ts';
+import type { KeyGate } from '../access/key-gate.ts';
+import type { Runs } from '../workflows/runs.ts';
+import { createHealthApp, type HealthAppOptions } from './health-app.ts';
+import type { HealthDeps } from './health-report.ts';
+import { adminOnly } from './middleware/admin-only.ts';
 import { authenticate } from './middleware/authenticate.ts';
-import { identifyRequest } from './middleware/identify-request.ts';
 import { jsonBody } from './middleware/json-body.ts';
-import { reportError } from './middleware/report-error.ts';
 import type { ModelRouteDeps } from './model-route.ts';
+import { addRagRoutes, type RagRouteDeps } from './rag-routes.ts';
+import { addRagSearchRoutes, type RagSearchRouteDeps } from './rag-search-routes.ts';
+import { route } from './route.ts';
 import { chatCompletions } from './routes/chat-completions.ts';
+import {
+  enterpriseHealth,
+  health,
+  queuesHealth,
+  serversHealth,
+  shortHealth,
+} from './routes/cluster-health.ts';
 import { completions } from './routes/completions.ts';
 import { embeddings } from './routes/embeddings.ts';
-import { live, ready } from './routes/health.ts';
+import { changeKey, createKey, getKey, type KeyRouteDeps, listKeys, revokeKey } from './routes/keys.ts';
 import { getModel, listModels } from './routes/models.ts';
+import {
+  distributeWorkload,
+  failOver,
+  getServerHealth,
+  listServerDetails,
+  type OrchestrationDeps,
+  recover,
+} from './routes/orchestration.ts';
+import { getServer, listServers, registerServer, removeServer, updateServer } from './routes/servers.ts';
+import { addRunRoutes, type RunRouteDeps } from './run-routes.ts';
 
-export interface AppOptions extends ModelRouteDeps {
+export interface AppOptions
+  extends ModelRouteDeps,
+    OrchestrationDeps,
+    KeyRouteDeps,
+    HealthDeps,
+    RunRouteDeps,
+    RagRouteDeps,
+    RagSearchRouteDeps,
+    HealthAppOptions {
+  bus: OrchestrationDeps['bus'];
+  collections: RagRouteDeps['collections'];
+  vectors: RagSearchRouteDeps['vectors'];
+  admission: ModelRouteDeps['admission'];
+  keyGate: KeyGate;
+  keyRing: ModelRouteDeps['keyRing'];
+  runs: Runs;
+  queues: HealthDeps['queues'] & HealthAppOptions['queues'];
   authenticator: Authenticator;
-  queues: QueueSystem;
   bodyBytesMax: number;
   startedSeconds: number;
-  logger: Logger;
   /** Mounted at /dashboard for admins. */
   dashboards?: Router;
 }
 
-type Method = 'get' | 'post';
-
 /** The HTTP API. */
 export function createApp(options: AppOptions): Express {
-  const { authenticator, queues, logger, isLeaving, dashboards } = options;
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.set('query parser', 'simple');
-  app.use(identifyRequest(logger));
+  return createHealthApp(options, (app) => {
+    if (options.dashboards) app.use('/dashboard', options.dashboards);
+    app.use(authenticate(options.authenticator, options.corsOrigins));
 
-  route(app, '/health', { get: [live] });
-  route(app, '/api/v1/health/live', { get: [live] });
-  route(app, '/api/v1/health/ready', { get: [ready(queues, isLeaving)] });
-
-  if (dashboards) app.use('/dashboard', dashboards);
-  app.use(authenticate(authenticator));
-
-  const body = jsonBody(options.bodyBytesMax);
-  route(app, '/v1/chat/completions', { post: [...body, chatCompletions(options)] });
-  route(app, '/v1/completions', { post: [...body, completions(options)] });
-  route(app, '/v1/embeddings', { post: [...body, embeddings(options)] });
-  route(app, '/v1/models', { get: [listModels(options)] });
-  route(app, '/v1/models/*id', { get: [getModel(options)] });
-
-  app.use(unknownRoute);
-  app.use(reportError(logger));
-  return app;
-}
-
-/** A path and its methods; any other method is a 405 that names them. */
-function route(app: Express, path: string, methods: Partial<Record<Method, RequestHandler[]>>): void {
-  const routes = app.route(path);
-  for (const [method, handlers] of Object.entries(methods) as [Method, RequestHandler[]][]) {
-    routes[method](...handlers);
-  }
-  const allowed = Object.keys(methods).map((method) => method.toUpperCase());
-  if (allowed.includes('GET')) allowed.push('HEAD');
-  routes.all((req, res) => {
-    res.setHeader('allow', allowed.join(', '));
-    throw new AppError(
-      'method_not_allowed',
-      `${req.method} is not allowed here; ${allowed.join(' or ')} is.`,
-    );
+    const body = jsonBody(options.bodyBytesMax);
+    route(app, '/v1/chat/completions', { post: [...body, chatCompletions(options)] });
+    route(app, '/v1/completions', { post: [...body, completions(options)] });
+    route(app, '/v1/embeddings', { post: [...body, embeddings(options)] });
+    route(app, '/v1/models', { get: [listModels(options)] });
+    route(app, '/v1/models/*id', { get: [getModel(options)] });
+    keyRoutes(app, options, body);
+    serverRoutes(app, options, body);
+    addRunRoutes(app, options, body);
+    addRagRoutes(app, options, body);
+    addRagSearchRoutes(app, options, body);
+    healthRoutes(app, options);
   });
 }
 
-const unknownRoute: RequestHandler = (req) => {
-  throw new AppError('not_found', `There is no route ${req.method} ${req.path}.`);
-};
+function keyRoutes(app: Express, options: AppOptions, body: RequestHandler[]): void {
+  app.use('/api/v1/keys', adminOnly);
+  route(app, '/api/v1/keys', { get: [listKeys(options)], post: [...body, createKey(options)] });
+  route(app, '/api/v1/keys/:id', {
+    get: [getKey(options)],
+    patch: [...body, changeKey(options)],
+    delete: [revokeKey(options)],
+  });
+}
+
+function serverRoutes(app: Express, options: AppOptions, body: RequestHandler[]): void {
+  const register = [adminOnly, ...body, registerServer(options)];
+  const remove = [adminOnly, removeServer(options)];
+  for (const prefix of ['/v1', '/api/v1']) {
+    route(app, `${prefix}/servers`, { get: [adminOnly, listServers(options)], post: register });
+    route(app, `${prefix}/servers/:id`, {
+      get: [adminOnly, getServer(options)],
+      patch: [adminOnly, ...body, updateServer(options)],
+      delete: remove,
+    });
+  }
+  for (const prefix of ['/orchestration', '/api/v1/orchestration']) {
+    route(app, `${prefix}/servers/register`, { post: register });
+    route(app, `${prefix}/servers/list`, { get: [adminOnly, listServerDetails(options)] });
+    route(app, `${prefix}/servers/:id/health`, { get: [adminOnly, getServerHealth(options)] });
+    route(app, `${prefix}/servers/:id`, { delete: remove });
+    route(app, `${prefix}/failover/:id`, { post: [adminOnly, failOver(options)] });
+    route(app, `${prefix}/recover/:id`, { post: [adminOnly, recover(options)] });
+    route(app, `${prefix}/workload/distribute`, { post: [...body, distributeWorkload(options)] });
+  }
+}
+
+function healthRoutes(app: Express, options: AppOptions): void {
+  route(app, '/health/enterprise', { get: [adminOnly, enterpriseHealth(options)] });
+  route(app, '/v1/health', { get: [shortHealth(options)] });
+  route(app, '/api/v1/health', { get: [health(options)] });
+  route(app, '/api/v1/health/servers', { get: [serversHealth(options)] });
+  route(app, '/api/v1/health/queues', { get: [queuesHealth(options)] });
+}

@@ -1,9 +1,11 @@
+import type { TokenEstimate } from '../access/token-estimate.ts';
+import type { AppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
-import type { DispatchEnd, ReplyListener } from '../jobs/dispatcher.ts';
+import { createCallMeter } from '../jobs/call-meter.ts';
 import type { Ledger } from '../jobs/ledger.ts';
 import type { LedgerEntry } from '../jobs/ledger-store.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
-import type { AnswerFacts } from '../jobs/reply-bus.ts';
+import type { DispatchEnd, ReplyListener } from '../jobs/waiter.ts';
 import type { ModelReply } from './replies/model-reply.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -13,6 +15,9 @@ interface ReplyRelayOptions {
   reply: ModelReply;
   context: RequestContext;
   ledger: Ledger;
+  estimate: () => TokenEstimate;
+  /** Told once, at the end, of the tokens that the call counts for. */
+  onCharged: (tokens: number) => void;
   /** The client reads too slowly to be served. */
   onUnreadable: () => void;
 }
@@ -21,48 +26,41 @@ export interface ReplyRelay {
   listener: ReplyListener;
   /** The client has left. False when the request had ended before. */
   leave(): boolean;
+  /** The client has left, and the job goes on: its answer is measured and given to nobody. */
+  detach(): void;
+  /** Ends the answer with `error`. False when the request had ended before. */
+  cut(error: AppError): boolean;
 }
 
 /** Passes what a job answers on to its client, measures it, and writes its line of the ledger when it ends. */
-export function createReplyRelay({
-  id,
-  job,
-  reply,
-  context,
-  ledger,
-  onUnreadable,
-}: ReplyRelayOptions): ReplyRelay {
-  const { arrivedMs } = context;
-  let takenMs: number | null = null;
-  let parkedMs = 0;
-  let firstTokenMs: number | null = null;
-  let streamFacts = { server: null as string | null, attempts: 0 };
+export function createReplyRelay(options: ReplyRelayOptions): ReplyRelay {
+  const { id, job, context, ledger, estimate, onCharged, onUnreadable } = options;
+  const { requestId, arrivedMs, arrivedAt } = context;
+  const meter = createCallMeter({ id, requestId, job, arrivedMs, arrivedAt, ledger, estimate });
+  let { reply } = options;
   let ended = false;
 
   const listener: ReplyListener = {
-    onTaken() {
-      takenMs ??= performance.now() - arrivedMs;
+    onQueued(place) {
+      // A document has no place for it.
+      if (job.stream) reply.queued(place);
     },
+    onTaken: meter.taken,
     onStarted(start) {
-      firstTokenMs = performance.now() - arrivedMs;
-      parkedMs = start.parkedMs;
-      streamFacts = { server: start.server, attempts: start.attempts };
-      reply.begin({ ...streamFacts, queuedMs: queuedMs() });
+      meter.started(start);
+      const { server, attempts } = start;
+      reply.begin({ server, attempts, queuedMs: meter.queuedMs() });
     },
     onChunks(data) {
+      meter.pieces(data.length);
       if (!reply.chunks(data)) onUnreadable();
     },
     onEnd(end) {
       ended = true;
-      parkedMs = end.facts.parkedMs;
-      const facts = { ...end.facts, queuedMs: queuedMs() };
-      if (end.status === 'done') {
-        firstTokenMs ??= performance.now() - arrivedMs;
-        reply.done(end.body, facts);
-      } else {
-        reply.failed(end.error, facts);
-      }
-      ledger.record(toEntry(end.facts, outcomeOf(end)));
+      onCharged(meter.end(end.facts, outcomeOf(end)));
+      const facts = { ...end.facts, queuedMs: meter.queuedMs() };
+      if (end.status === 'done') reply.done(end.body, facts);
+      else reply.failed(end.error, facts);
     },
   };
 
@@ -71,37 +69,21 @@ export function createReplyRelay({
     leave() {
       if (ended) return false;
       ended = true;
-      const facts = { ...streamFacts, parkedMs, promptTokens: null, completionTokens: null };
-      ledger.record(toEntry(facts, { outcome: 'cancelled', errorCode: 'client_closed' }));
+      onCharged(meter.end(meter.factsSoFar(), { outcome: 'cancelled', errorCode: 'client_closed' }));
+      return true;
+    },
+    detach() {
+      reply = NOBODY;
+    },
+    cut(error) {
+      if (ended) return false;
+      listener.onEnd({ status: 'failed', error, facts: meter.factsSoFar() });
       return true;
     },
   };
-
-  function queuedMs(): number | null {
-    return takenMs === null ? null : takenMs + parkedMs;
-  }
-
-  function toEntry(facts: AnswerFacts, outcome: Pick<LedgerEntry, 'outcome' | 'errorCode'>): LedgerEntry {
-    const queued = queuedMs();
-    return {
-      jobId: id,
-      requestId: context.requestId,
-      keyName: job.keyName,
-      endpoint: job.endpoint,
-      model: job.model,
-      modelClass: job.modelClass,
-      server: facts.server,
-      attempts: facts.attempts,
-      queuedMs: queued === null ? null : Math.round(queued),
-      firstTokenMs: firstTokenMs === null ? null : Math.round(firstTokenMs),
-      totalMs: Math.round(performance.now() - arrivedMs),
-      promptTokens: facts.promptTokens,
-      completionTokens: facts.completionTokens,
-      ...outcome,
-      createdAt: context.arrivedAt,
-    };
-  }
 }
+
+const NOBODY: ModelReply = { queued() {}, begin() {}, chunks: () => true, done() {}, failed() {} };
 
 function outcomeOf(end: DispatchEnd): Pick<LedgerEntry, 'outcome' | 'errorCode'> {
   if (end.status === 'done') return { outcome: 'succeeded', errorCode: null };

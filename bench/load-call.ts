@@ -10,6 +10,7 @@ export interface CallOutcome {
   fault: string | null;
 }
 
+const REFUSAL_CHARS_MAX = 2_000;
 const PATH = '/v1/chat/completions';
 
 /** Sends one chat request and reads all of its answer. Never rejects: what goes wrong is the outcome's `fault`. */
@@ -18,9 +19,10 @@ export function callOnce(client: Client, request: CallRequest): Promise<CallOutc
   const startedMs = performance.now();
   return new Promise((resolve) => {
     let status = 0;
+    let refusal = '';
     const end = (failure: string | null) => {
       const totalMs = performance.now() - startedMs;
-      const fault = failure ?? (status === 200 ? answer.fault() : `status ${status}`);
+      const fault = failure ?? (status === 200 ? answer.fault() : `status ${status}${messageOf(refusal)}`);
       resolve({ totalMs, ...answer.tokenTimes(), fault });
     };
     const handler: Dispatcher.DispatchHandler = {
@@ -29,13 +31,20 @@ export function callOnce(client: Client, request: CallRequest): Promise<CallOutc
         status = statusCode;
       },
       onResponseData(_controller, chunk) {
-        answer.read(chunk, performance.now() - startedMs);
+        if (status === 200) answer.read(chunk, performance.now() - startedMs);
+        else if (refusal.length < REFUSAL_CHARS_MAX) refusal += chunk.toString('latin1');
       },
       onResponseEnd: () => end(null),
       onResponseError: (_controller, error) => end(codeOf(error)),
     };
     client.dispatch({ path: PATH, method: 'POST', headers: request.headers, body: request.body }, handler);
   });
+}
+
+/** What an error's body says, after a colon; nothing where it is none. */
+function messageOf(body: string): string {
+  const [, message] = /"message":"([^"]{1,200})/.exec(body) ?? [];
+  return message === undefined ? '' : `: ${message}`;
 }
 
 interface AnswerReader {

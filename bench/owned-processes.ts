@@ -63,7 +63,10 @@ export function createOwnedProcesses(directory: string): OwnedProcesses {
     adopt: (service) => void adopted.push(service),
     async killAll() {
       for (const { child } of started) child.kill('SIGKILL');
-      await Promise.all([...started.map(({ gone }) => gone), ...adopted.map((service) => service.stop())]);
+      await Promise.all([
+        ...started.map(({ gone }) => gone),
+        ...adopted.splice(0).map((service) => service.stop()),
+      ]);
     },
   };
 }

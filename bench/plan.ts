@@ -10,6 +10,8 @@ export interface Plan {
   loop: { warmUpMs: number; windowMs: number };
   firstToken: { warmUpMs: number; windowMs: number };
   streams: { count: number; rampMs: number; tokens: number };
+  overheadPairs: number;
+  idleMs: number;
 }
 
 export const FULL_PLAN: Plan = {
@@ -19,6 +21,8 @@ export const FULL_PLAN: Plan = {
   loop: { warmUpMs: 500, windowMs: 2_500 },
   firstToken: { warmUpMs: 300, windowMs: 4_000 },
   streams: { count: 200, rampMs: 1_000, tokens: 400 },
+  overheadPairs: 8,
+  idleMs: 60_000,
 };
 
 export const QUICK_PLAN: Plan = {
@@ -28,6 +32,8 @@ export const QUICK_PLAN: Plan = {
   loop: { warmUpMs: 300, windowMs: 1_200 },
   firstToken: { warmUpMs: 200, windowMs: 2_500 },
   streams: { count: 200, rampMs: 1_000, tokens: 100 },
+  overheadPairs: 5,
+  idleMs: 20_000,
 };
 
 export const CONNECTIONS = [1, 16, 64] as const;

@@ -1,6 +1,7 @@
 // What is measured: the simulated server by itself, and each gateway in front of it.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -43,7 +44,7 @@ export const FLEET_STORE = postgresService.isInstalled ? 'Postgres' : 'the embed
 /** In force in every Citadel of the run: 200 streams at once must not wait for a slot. */
 export const LIGHTWEIGHT_CONCURRENCY = 256;
 
-const CITADEL = fileURLToPath(new URL('../bin/citadel.mjs', import.meta.url));
+const CITADEL = nodeArguments();
 const PORTKEY = fileURLToPath(
   new URL('node_modules/@portkey-ai/gateway/build/start-server.js', import.meta.url),
 );
@@ -64,7 +65,7 @@ export function missingFor(id: RivalId): string | null {
 /** Starts the simulated model server. Throws an Error with its last words when it does not answer. */
 export async function startStraight(around: Surroundings): Promise<RunningSubject> {
   const port = await freePort();
-  const args = [CITADEL, 'simulate', '--port', String(port), '--models', around.models.join(',')];
+  const args = [...CITADEL, 'simulate', '--port', String(port), '--models', around.models.join(',')];
   const server = around.processes.start({ name: 'server', id: 'straight', command: process.execPath, args });
   return await whenReady({ id: 'straight', ...entryAt(port), processes: [server] }, around);
 }
@@ -77,6 +78,33 @@ export async function startRival(
 ): Promise<RunningSubject> {
   const parts = await STARTS[id](serverPort, around);
   return await whenReady({ id, ...parts }, around);
+}
+
+interface VariantOptions {
+  id: string;
+  /** How many times the simulated server is registered. */
+  servers: number;
+  hasRedis: boolean;
+  serverPort: number;
+}
+
+/** Starts a Citadel in one process that is like no other subject; its own process comes first. */
+export async function startVariant(
+  { id, servers, hasRedis, serverPort }: VariantOptions,
+  around: Surroundings,
+): Promise<Parts> {
+  const redis = hasRedis ? await startRedis(id, around) : null;
+  const port = await freePort();
+  const env = {
+    ...(await citadelEnvironment(serverPort, around, servers)),
+    PORT: String(port),
+    ...(redis && { REDIS_URL: redis.url }),
+  };
+  const citadel = startCitadel(id, ['up'], { env, around });
+  return await whenReady(
+    { ...entryAt(port), processes: [citadel, ...(redis ? [redis.process] : [])] },
+    around,
+  );
 }
 
 type Parts = Omit<RunningSubject, 'id'>;
@@ -135,32 +163,52 @@ function entryAt(port: number, headers: Record<string, string> = {}): Entry {
   return { origin: `http://127.0.0.1:${port}`, headers };
 }
 
-async function citadelEnvironment(
+export async function citadelEnvironment(
   serverPort: number,
   { directory, models }: Surroundings,
+  count = 1,
 ): Promise<Record<string, string>> {
-  const server = { id: 'sim', hostname: '127.0.0.1', port: serverPort, protocol: 'openai', models };
+  const server = { hostname: '127.0.0.1', port: serverPort, protocol: 'openai', models };
+  const servers = Array.from({ length: count }, (_, at) => ({
+    id: at === 0 ? 'sim' : `sim-${at + 1}`,
+    ...server,
+  }));
   return {
     CITADEL_DATA_DIR: await mkdtemp(join(directory, 'data-')),
     CITADEL_DISCOVER: 'off',
     CITADEL_DEMO: 'off',
-    CITADEL_SERVERS: JSON.stringify([server]),
+    CITADEL_SERVERS: JSON.stringify(servers),
     CITADEL_CLASSES_LIGHTWEIGHT_CONCURRENCY: String(LIGHTWEIGHT_CONCURRENCY),
   };
 }
 
-function startCitadel(
-  subject: RivalId,
+export function startCitadel(
+  subject: string,
   args: readonly string[],
   { env, around }: { env: Record<string, string>; around: Surroundings },
 ): OwnedProcess {
   const name = args[0] ?? '';
   const command = process.execPath;
-  return around.processes.start({ name, id: `${subject}-${name}`, command, args: [CITADEL, ...args], env });
+  return around.processes.start({
+    name,
+    id: `${subject}-${name}`,
+    command,
+    args: [...CITADEL, ...args],
+    env,
+  });
 }
 
-async function startRedis(
-  subject: RivalId,
+/** Node's options and the program, as `npm run citadel` has them. */
+function nodeArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const words = scripts.citadel.split(' ').slice(1);
+  return words.map((word: string) =>
+    word.startsWith('-') ? word : fileURLToPath(new URL(`../${word}`, import.meta.url)),
+  );
+}
+
+export async function startRedis(
+  subject: string,
   { processes, directory }: Surroundings,
 ): Promise<{ url: string; process: OwnedProcess }> {
   const port = await freePort();
@@ -174,7 +222,7 @@ async function startRedis(
 }
 
 /** A fleet's store is Postgres; where that is not installed, the api process keeps the embedded one. */
-async function postgresEnvironment({ processes }: Surroundings): Promise<Record<string, string>> {
+export async function postgresEnvironment({ processes }: Surroundings): Promise<Record<string, string>> {
   const postgres = await startPostgres();
   if (postgres === null) return {};
   processes.adopt(postgres);
@@ -191,7 +239,10 @@ function isListening(port: number): Promise<boolean> {
 }
 
 /** Resolves once the subject answers a chat. */
-async function whenReady(subject: RunningSubject, { models }: Surroundings): Promise<RunningSubject> {
+export async function whenReady<Subject extends Parts>(
+  subject: Subject,
+  { models }: Surroundings,
+): Promise<Subject> {
   const dead = () => subject.processes.find((owned) => owned.ended() !== null);
   const { origin, headers, body } = chatRequest(subject, models[0] ?? '');
   const answers = async () => {

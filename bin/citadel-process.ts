@@ -1,35 +1,49 @@
 // The composition root: the one place that sees every room. What is started here is stopped in reverse order.
 
-import { createAuthenticator } from '../access/authenticator.ts';
 import { createApp } from '../api/app.ts';
-import { createHttpServer, type HttpServer } from '../api/http-server.ts';
+import { createHealthApp, type HealthAppOptions } from '../api/health-app.ts';
+import { createWaitingApp } from '../api/waiting-app.ts';
 import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
 import { newInboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
+import { endsWithin } from '../core/time-limit.ts';
 import { createQueueBoard } from '../dashboards/queue-board.ts';
-import { createDispatcher, type Dispatcher } from '../jobs/dispatcher.ts';
-import { createLedger } from '../jobs/ledger.ts';
-import { createBalancer } from '../servers/balancer.ts';
-import { createPostgresLedgerStore } from '../storage/postgres-ledger-store.ts';
+import type { Dispatcher } from '../jobs/dispatcher.ts';
+import { type Balancer, createBalancer } from '../servers/balancer.ts';
+import { createJobMover } from '../workers/job-mover.ts';
+import { createRetryBudget } from '../workers/retry-budget.ts';
 import { createWorkerPool, type WorkerPool } from '../workers/worker-pool.ts';
+import { openAccessSide } from './access-side.ts';
+import { type CallSide, openCallSide } from './call-side.ts';
+import { createFrontDoor, type FrontDoor } from './front-door.ts';
+import { type KeySide, openKeySide } from './key-side.ts';
 import { type ModelSide, openModelSide } from './model-side.ts';
+import { createServerAnnouncement } from './server-announcement.ts';
+import { createStoreWait } from './store-wait.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
+import { openWorkSide, type WorkSide } from './work-side.ts';
 
 /** What a process does: serve HTTP, run jobs of some classes, or both. */
 export interface Roles {
   api: boolean;
   classes: readonly ModelClass[];
+  /** Runs the steps of accepted work; the API does so in any case. */
+  workflows?: boolean;
 }
 
 export interface CitadelProcess {
-  /** Where the API listens; null without one. */
+  /** Where the API or a worker's health is served; null where nothing is. */
   address: { host: string; port: number } | null;
   queueKind: Queues['kind'];
   storeKind: Store['kind'] | null;
   registry: ModelSide['registry'];
+  /** API keys, of the configuration and in the store; 0 lets this machine call without one. */
+  keyCount: number;
+  /** Accepted work; null in a process without a store. */
+  work: Pick<WorkSide, 'runs' | 'definitions' | 'rag'> | null;
   /** Takes no new work, lets running jobs end for up to `graceMs`, hands the rest back, and stops everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -39,12 +53,14 @@ interface CitadelOptions {
   roles: Roles;
   logger: Logger;
   onFatal: (error: Error) => void;
+  /** Ends a start that waits for its stores. */
+  signal?: AbortSignal;
 }
 
 interface ApiSide {
-  server: HttpServer;
   dispatcher: Dispatcher;
   port: number;
+  keyCount: number;
 }
 
 const GRACE_MS = 20_000;
@@ -62,38 +78,70 @@ export async function startCitadel(options: CitadelOptions): Promise<CitadelProc
   }
 }
 
-async function startParts(
-  { config, roles, logger, onFatal }: CitadelOptions,
-  life: Lifecycle,
-): Promise<CitadelProcess> {
-  const inbox = newInboxId();
-  // Only the API writes to the store today: a worker's facts travel with its answers.
-  const store = roles.api ? await openStore({ config, life, logger, onFatal }) : null;
-  const [queues, models] = await Promise.all([
-    openQueues({ config, life, logger }, inbox, store),
-    openModelSide({ config, life, logger }),
-  ]);
-  const pools = startPools({ config, roles, logger, queues, models, life });
+async function startParts(options: CitadelOptions, life: Lifecycle): Promise<CitadelProcess> {
+  const { config, roles, logger } = options;
+  const door = createFrontDoor(config, life);
+  const { store, queues } = await openStores(options, life, door);
+  const models = await openModelSide({ config, life, logger, bus: queues.bus, store });
+  const balancer = createBalancer({
+    registry: models.registry,
+    leases: queues.leases,
+    modelHoldMs: config.limits.modelHoldMs,
+    learnsFromCalls: config.health.passive,
+  });
+  life.defer('balancer', () => balancer.close());
+  const pools = startPools({ config, roles, logger, queues, models, balancer, life });
   let leaving = false;
-  const api = store
-    ? await startApi({ config, logger, queues, models, store, life, isLeaving: () => leaving })
-    : null;
+  const deps = { config, logger, queues, life, door, isLeaving: () => leaving };
+  const { registry } = models;
+  const side = store && (await openStoreSide({ config, store, queues, registry, life, logger }));
+  const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
+  const port = api?.port ?? (config.portIsSet ? await serveHealth(deps) : null);
 
   return {
-    address: api ? { host: config.host, port: api.port } : null,
+    address: port === null ? null : { host: config.host, port },
     queueKind: queues.kind,
     storeKind: store?.kind ?? null,
     registry: models.registry,
+    keyCount: api?.keyCount ?? 0,
+    work: side?.work ?? null,
     async close(graceMs = GRACE_MS) {
       leaving = true;
       const untilMs = Date.now() + graceMs;
-      // The workers of this process go on for the clients of this process.
-      if (api) await endsWithin(api.server.drain(), graceMs);
+      // The workers of this process go on for the clients and the runs of this process.
+      await Promise.all([api && endsWithin(door.drain(), graceMs), side?.work.stop(graceMs)]);
       await Promise.all(pools.map((pool) => pool.stop(Math.max(0, untilMs - Date.now()))));
-      if (api) await endApi(api);
+      if (api) await endApi(api, door);
       await life.close();
     },
   };
+}
+
+/** Opens the stores, waiting for those that are not there yet; who asks meanwhile is told so. */
+async function openStores(
+  { config, roles, logger, onFatal, signal }: CitadelOptions,
+  life: Lifecycle,
+  door: FrontDoor,
+): Promise<{ store: Store | null; queues: Queues }> {
+  const inbox = newInboxId();
+  const isHeard = roles.api || config.portIsSet;
+  const wait = createStoreWait({
+    limitMs: config.limits.startMs,
+    logger,
+    signal,
+    async onWait() {
+      if (isHeard) await door.serve(createWaitingApp({ logger, corsOrigins: config.corsOrigins }));
+    },
+  });
+  // A worker of models has no store: its facts travel with its answers, and it asks the API for servers.
+  const hasStore = roles.api || roles.workflows === true;
+  const { databaseUrl, redisUrl } = config;
+  const database = { name: 'the database', url: databaseUrl };
+  const openDatabase = () => openStore({ config, life, logger, onFatal });
+  const store = hasStore ? await wait.until(database, openDatabase) : null;
+  const queuesAt = redisUrl === undefined ? database : { name: 'Redis', url: redisUrl };
+  const queues = await wait.until(queuesAt, () => openQueues({ config, life, logger }, inbox, store));
+  return { store, queues };
 }
 
 interface PartsDeps {
@@ -101,6 +149,7 @@ interface PartsDeps {
   logger: Logger;
   queues: Queues;
   models: ModelSide;
+  balancer: Balancer;
   life: Lifecycle;
 }
 
@@ -110,13 +159,16 @@ function startPools({
   logger,
   queues,
   models,
+  balancer,
   life,
 }: PartsDeps & { roles: Roles }): WorkerPool[] {
-  const { registry, client } = models;
-  const balancer = createBalancer(registry);
-  life.defer('balancer', () => balancer.close());
+  const { client } = models;
   const { connectMs, firstTokenMs, loadMs, idleMs, totalMs, attempts } = config.limits;
-  return roles.classes.map((modelClass) => {
+  const retryBudget = createRetryBudget({
+    share: config.limits.retryBudget,
+    floor: config.limits.retryFloorPer10s,
+  });
+  const pools = roles.classes.map((modelClass) => {
     const pool = createWorkerPool({
       modelClass,
       queues,
@@ -124,6 +176,7 @@ function startPools({
       client,
       times: { connectMs, firstTokenMs, loadMs, idleMs, totalMs },
       attemptsMax: attempts,
+      retryBudget,
       concurrency: config.classes[modelClass].concurrency,
       logger,
     });
@@ -132,51 +185,89 @@ function startPools({
     life.defer('workers', () => pool.stop(0));
     return pool;
   });
+  if (pools.length > 0) {
+    const mover = createJobMover({ bus: queues.bus, pools });
+    life.defer('job mover', () => mover.close());
+  }
+  return pools;
 }
 
-async function startApi(deps: PartsDeps & { store: Store; isLeaving: () => boolean }): Promise<ApiSide> {
-  const { config, logger, queues, models, store, life, isLeaving } = deps;
-  const ledger = createLedger({ store: createPostgresLedgerStore(store), logger });
-  life.defer('ledger', () => ledger.close());
-  const dispatcher = createDispatcher({ queues, totalMs: config.limits.totalMs, now: Date.now });
-  life.defer('dispatcher', () => dispatcher.close());
-  const authenticator = createAuthenticator(config.apiKeys);
+/** What every process does that has a store. */
+interface StoreSide {
+  store: Store;
+  calls: CallSide;
+  keys: KeySide;
+  work: WorkSide;
+}
+
+async function openStoreSide(deps: Parameters<typeof openCallSide>[0]): Promise<StoreSide> {
+  const calls = openCallSide(deps);
+  const keys = await openKeySide({ ...deps, ledger: calls.ledger });
+  const work = await openWorkSide({ ...deps, calls, keys });
+  return { store: deps.store, calls, keys, work };
+}
+
+interface ApiDeps extends PartsDeps, StoreSide {
+  door: FrontDoor;
+  isLeaving: () => boolean;
+}
+
+async function startApi(deps: ApiDeps): Promise<ApiSide> {
+  const { config, logger, queues, models, balancer, store, life, isLeaving } = deps;
+  const { ledger, admission, dispatcher, aliases } = deps.calls;
+  const { registry, serverAdmin } = models;
+  if (!serverAdmin) throw new Error('The API needs a store for what it says of servers.');
+  const announcement = store.kind === 'pglite' ? createServerAnnouncement(config) : null;
+  const operatorKey = announcement?.operatorKey;
+  const access = openAccessSide({ config, queues, keys: deps.keys, operatorKey });
   const handler = createApp({
-    registry: models.registry,
+    ...access,
+    ...deps.work,
+    ...deps.work.rag,
+    ...deps.work.ingest,
+    ingestBytesMax: config.limits.ingestBytes,
+    uploadBytesMax: config.limits.uploadBytes,
+    hasWebhookSecret: config.webhookSecret !== undefined,
+    totalMs: config.limits.totalMs,
+    registry,
+    aliases,
+    serverAdmin,
+    routing: balancer,
+    inFlight: balancer.inFlight,
+    stores: [
+      { name: 'queue', kind: queues.kind, ping: () => queues.ping() },
+      { name: 'database', kind: store.kind, ping: () => store.query('SELECT 1') },
+    ],
     dispatcher,
     ledger,
     bus: queues.bus,
     jsonDepthMax: config.limits.jsonDepth,
-    queueDepth: {
-      lightweight: config.classes.lightweight.queueDepth,
-      heavyweight: config.classes.heavyweight.queueDepth,
-      embedding: config.classes.embedding.queueDepth,
-    },
+    admission,
     isLeaving,
-    authenticator,
     queues,
     bodyBytesMax: config.limits.bodyBytes,
+    corsOrigins: config.corsOrigins,
     startedSeconds: Math.floor(Date.now() / 1000),
     logger,
-    dashboards: createQueueBoard({ queues: queues.native(), authenticator }),
+    dashboards: createQueueBoard({ queues: queues.native(), authenticator: access.authenticator }),
   });
-  const server = createHttpServer({ host: config.host, port: config.port, handler });
-  const port = await server.listen();
-  life.defer('HTTP server', () => server.destroy());
-  return { server, dispatcher, port };
+  const port = await deps.door.serve(handler);
+  await announcement?.publish(port);
+  life.defer('announcement', () => announcement?.withdraw());
+  return { dispatcher, port, keyCount: config.apiKeys.length + access.keyRing.size() };
 }
 
-async function endApi({ server, dispatcher }: ApiSide): Promise<void> {
+/** A worker's. It answers until the last job has ended, so that whoever watches it sees it leave. */
+function serveHealth({
+  config,
+  door,
+  ...app
+}: Omit<HealthAppOptions, 'corsOrigins'> & { config: Config; door: FrontDoor }): Promise<number> {
+  return door.serve(createHealthApp({ ...app, corsOrigins: config.corsOrigins }));
+}
+
+async function endApi({ dispatcher }: ApiSide, door: FrontDoor): Promise<void> {
   dispatcher.endAll(new AppError('overloaded', 'Citadel is shutting down.', { retryAfterSeconds: 5 }));
-  await endsWithin(server.drain(), LAST_ANSWERS_MS);
-  server.destroy();
-}
-
-async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([work, limit]);
-  clearTimeout(timer);
+  await endsWithin(door.drain(), LAST_ANSWERS_MS);
+  door.destroy();
 }

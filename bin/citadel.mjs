@@ -1,4 +1,7 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=50
+// The options (package.json has them too) keep Node from letting 30 MB of live objects fill 250: measured, the rate of
+// requests stays the same.
+//
 // Plain JavaScript, so that a Node too old for the rest can still say so.
 import module from 'node:module';
 

@@ -19,8 +19,17 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 
 /** The options among `args`. Throws UsageError. */
 export function parseOptions<T extends Options>(command: string, args: readonly string[], options: T) {
+  return parse(command, { args: [...args], options, allowPositionals: false, strict: true }).values;
+}
+
+/** The options among `args`, and the words beside them. Throws UsageError. */
+export function parseWords<T extends Options>(command: string, args: readonly string[], options: T) {
+  return parse(command, { args: [...args], options, allowPositionals: true, strict: true });
+}
+
+function parse<T extends ParseArgsConfig>(command: string, config: T) {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values;
+    return parseArgs(config);
   } catch (error) {
     throw new UsageError(`${(error as Error).message} See citadel ${command} --help.`);
   }

@@ -1,15 +1,20 @@
 import { ConfigError } from '../core/config-error.ts';
 import { AppError } from '../core/errors.ts';
 import { type Command, UsageError } from './command.ts';
-import { api } from './commands/api.ts';
-import { migrate } from './commands/migrate.ts';
-import { simulate } from './commands/simulate.ts';
-import { up } from './commands/up.ts';
-import { worker } from './commands/worker.ts';
-import { commandHelp, overallHelp } from './help.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly Command[] = [up, api, worker, migrate, simulate];
+// Each is loaded when it is asked for: half a second that most of them do not need.
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  up: async () => (await import('./commands/up.ts')).up,
+  api: async () => (await import('./commands/api.ts')).api,
+  worker: async () => (await import('./commands/worker.ts')).worker,
+  runs: async () => (await import('./commands/runs.ts')).runs,
+  jobs: async () => (await import('./commands/jobs.ts')).jobs,
+  ingest: async () => (await import('./commands/ingest.ts')).ingest,
+  migrate: async () => (await import('./commands/migrate.ts')).migrate,
+  keys: async () => (await import('./commands/keys.ts')).keys,
+  simulate: async () => (await import('./commands/simulate.ts')).simulate,
+};
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -18,18 +23,26 @@ const EXIT_USAGE = 2;
 export async function main(args: readonly string[]): Promise<void> {
   const [name = 'up', ...rest] = args;
   if (name === '--version' || name === '-v') return print(VERSION);
-  if (name === '--help' || name === '-h' || name === 'help') return print(overallHelp(COMMANDS));
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (!command) {
-    const names = COMMANDS.map((candidate) => candidate.name).join(', ');
+  if (name === '--help' || name === '-h' || name === 'help') return await printHelp(Object.values(COMMANDS));
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!load) {
+    const names = Object.keys(COMMANDS).join(', ');
     return fail(EXIT_USAGE, `There is no command "${name}". The commands are: ${names}. See citadel --help.`);
   }
-  if (rest.includes('--help') || rest.includes('-h')) return print(commandHelp(command));
+  if (rest.includes('--help') || rest.includes('-h')) return await printHelp([load]);
   try {
+    const command = await load();
     await command.run(rest);
   } catch (error) {
     fail(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED, explain(error));
   }
+}
+
+async function printHelp(loads: readonly (() => Promise<Command>)[]): Promise<void> {
+  const { commandHelp, overallHelp } = await import('./help.ts');
+  const commands = await Promise.all(loads.map((load) => load()));
+  const [only] = commands;
+  print(only && commands.length === 1 ? commandHelp(only) : overallHelp(commands));
 }
 
 function explain(error: unknown): string {

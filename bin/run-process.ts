@@ -25,17 +25,24 @@ export async function runProcess(
     stop?.();
   };
   let stop: (() => void) | undefined;
+  const starting = new AbortController();
   const stopAsked = new Promise<void>((resolve) => {
     stop = resolve;
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       process.once(signal, () => process.exit(EXIT_INTERRUPTED));
+      starting.abort(new Error('Citadel was asked to end before it had started.'));
       stop?.();
     });
   }
 
-  const citadel = await startCitadel({ config, roles, logger, onFatal });
+  const options = { config, roles, logger, onFatal, signal: starting.signal };
+  const citadel = await startCitadel(options).catch((error) => {
+    if (!starting.signal.aborted) throw error;
+    logger.info('stopped before the start was done');
+    process.exit(0);
+  });
   onReady(citadel, config);
   await stopAsked;
 

@@ -1,5 +1,6 @@
 import type { Config } from '../core/config.ts';
 import type { KnownServer } from '../servers/registry.ts';
+import { addressUrl } from './address-url.ts';
 import type { CitadelProcess } from './citadel-process.ts';
 import { VERSION } from './version.ts';
 
@@ -7,19 +8,18 @@ const MODELS_SHOWN = 8;
 
 /** What a person sees when Citadel is ready: where it is, what it runs on, what it found, and what to try. */
 export function startScreen(citadel: CitadelProcess, config: Config): string {
-  const host = citadel.address?.host ?? config.host;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${citadel.address?.port ?? config.port}`;
+  const url = addressUrl(citadel.address ?? config);
   const model = pickChatModel(citadel);
-  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $API_KEY"' : '';
+  const key = citadel.keyCount > 0 ? ' -H "Authorization: Bearer $API_KEY"' : '';
   const curl = `curl ${url}/v1/chat/completions${key} -H 'Content-Type: application/json'`;
   const chat = `"model":"${model}","messages":[{"role":"user","content":"Hello!"}]`;
   return [
     '',
-    `  Citadel ${VERSION} is ready at ${url}   ${accessLine(config)}`,
+    `  Citadel ${VERSION} is ready at ${url}   ${accessLine(citadel)}`,
     '',
     `  queue    ${QUEUES[citadel.queueKind]}`,
     `  store    ${citadel.storeKind === 'postgres' ? 'Postgres' : `PGlite in ${config.dataDir}`}`,
-    '  vectors  none (documents come in a later version)',
+    `  vectors  ${vectorLine(citadel)}`,
     ...serverLines(citadel),
     '',
     '  Try it:',
@@ -31,15 +31,21 @@ export function startScreen(citadel: CitadelProcess, config: Config): string {
   ].join('\n');
 }
 
+function vectorLine({ work, storeKind }: CitadelProcess): string {
+  if (work?.rag.vectors.kind === 'qdrant') return 'Qdrant';
+  if (!work?.rag.vectors.hasVectors) return 'none, words only: install pgvector, or set QDRANT_URL';
+  return storeKind === 'postgres' ? 'pgvector' : 'pgvector in PGlite';
+}
+
 const QUEUES = {
   redis: 'BullMQ on Redis',
   postgres: 'BullMQ on Postgres',
   pglite: 'BullMQ on PGlite, in this process',
 } as const;
 
-function accessLine({ apiKeys }: Config): string {
-  if (apiKeys.length === 0) return '(no API keys: it answers this machine only)';
-  return `(${apiKeys.length} API key${apiKeys.length === 1 ? '' : 's'} from CITADEL_API_KEYS)`;
+function accessLine({ keyCount }: CitadelProcess): string {
+  if (keyCount === 0) return '(no API keys: it answers this machine only)';
+  return `(${keyCount} API key${keyCount === 1 ? '' : 's'})`;
 }
 
 function serverLines({ registry }: CitadelProcess): string[] {

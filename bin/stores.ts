@@ -26,10 +26,11 @@ interface StoreDeps {
 /** The database that the configuration names, its schema up to date. Throws an Error for the operator. */
 export async function openStore({ config, life, logger, onFatal }: StoreDeps): Promise<Store> {
   const pool = await openPool({ config, life, logger, onFatal });
-  life.defer('store', () => pool.close());
   try {
     await migrate(pool);
+    life.defer('store', () => pool.close());
   } catch (error) {
+    await pool.close();
     if (error instanceof AppError || config.databaseUrl === undefined) throw error;
     const url = maskSecrets(config.databaseUrl);
     throw new Error(`The database ${url} cannot be used: ${(error as Error).message}`, { cause: error });

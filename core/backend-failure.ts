@@ -22,6 +22,8 @@ interface BackendFailureOptions {
   /** What the server's error body said, where it was readable; may be shown to the caller of a 400. */
   reported?: ReportedError;
   retryAfterSeconds?: number;
+  /** Default true. */
+  reached?: boolean;
   cause?: unknown;
 }
 
@@ -31,6 +33,8 @@ export class BackendFailure extends Error {
   readonly status: number | undefined;
   readonly reported: ReportedError | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** False when there was no connection: the request has nothing to do with it. */
+  readonly reached: boolean;
 
   constructor(kind: BackendFailureKind, message: string, options: BackendFailureOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -39,5 +43,6 @@ export class BackendFailure extends Error {
     this.status = options.status;
     this.reported = options.reported;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.reached = options.reached ?? true;
   }
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { readServerList } from './config-sources.ts';
 import { ServerRegistration } from './schemas/server-registration.ts';
+import { WebhookSecret } from './schemas/webhook.ts';
 
 /** A kind of value: what is right, and how the text of an environment variable becomes what the schema checks. */
 export interface Kind<T> {
@@ -18,6 +19,14 @@ export function wholeNumber(min: number, max: number): Kind<number> {
   return {
     schema: z.int(takes).min(min, takes).max(max, takes),
     fromText: (text) => (/^-?\d+$/.test(text) ? Number(text) : text),
+  };
+}
+
+export function fraction(min: number, max: number): Kind<number> {
+  const takes = `takes a number from ${min} to ${max}`;
+  return {
+    schema: z.number(takes).min(min, takes).max(max, takes),
+    fromText: (text) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text),
   };
 }
 
@@ -67,8 +76,77 @@ export function urlOf(...schemes: string[]): Kind<string> {
   };
 }
 
+const NETWORK_WORDS = new Set(['loopback', 'private']);
+
+/** `loopback`, `private` or CIDRs. */
+/** Which names there are, only those who make trials need to know. */
+export const failPointList: Kind<string> = {
+  schema: z.string().regex(/^([a-z.]+:\d+(,|$))*$/, 'takes name:n,… such as commit.after:3'),
+  fromText: (text) => text,
+};
+
+export const networkList: Kind<string[]> = {
+  schema: z
+    .array(z.string().refine(isNetwork, 'takes loopback, private, or a CIDR such as 203.0.113.0/24'))
+    .max(256),
+  fromText: splitList,
+};
+
+function isNetwork(text: string): boolean {
+  return NETWORK_WORDS.has(text) || isCidr(text);
+}
+
+function isCidr(text: string): boolean {
+  const [, address = '', prefix = ''] = /^([0-9a-fA-F.:]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const family = isIP(address);
+  return family > 0 && Number(prefix) <= (family === 6 ? 128 : 32);
+}
+
+export const webhookSecret: Kind<string> = {
+  schema: WebhookSecret,
+  fromText: (text) => text,
+  show: () => '',
+};
+
+/** A text that is never shown. */
+export const secretText: Kind<string> = {
+  schema: z.string().regex(/^[\x21-\x7e]{1,512}$/, 'takes a key without blanks'),
+  fromText: (text) => text,
+  show: () => '',
+};
+
+/** Name -> the models that stand for it, tried in order; in a variable, as JSON. */
+export const aliasMap: Kind<Record<string, string[]>> = {
+  schema: z.record(
+    z.string().min(1).max(256),
+    z.array(z.string().min(1).max(256)).min(1).max(16),
+    'takes a mapping of a name to a list of models',
+  ),
+  fromText: (text) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  },
+};
+
 export const modelNames: Kind<string[]> = {
   schema: z.array(z.string().min(1)).max(1000),
+  fromText: splitList,
+};
+
+export const origins: Kind<string[]> = {
+  schema: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => URL.parse(text)?.origin === text,
+          'takes exact origins such as https://app.example:8443, without a path or "*"',
+        ),
+    )
+    .max(1000),
   fromText: splitList,
 };
 

@@ -1,14 +1,21 @@
 import type { Kind } from './config-kinds.ts';
 import {
+  aliasMap,
   apiKeys,
+  failPointList,
   filePath,
+  fraction,
   hostName,
   milliseconds,
   modelNames,
+  networkList,
   oneOf,
   onOff,
+  origins,
+  secretText,
   serverList,
   urlOf,
+  webhookSecret,
   wholeNumber,
 } from './config-kinds.ts';
 import { LOG_LEVELS } from './logger.ts';
@@ -23,13 +30,24 @@ export interface Setting<T> extends Kind<T> {
 /** Every setting, in the shape of Config. Names, defaults, checks and help all come from here. */
 export const SETTINGS = {
   host: setting(hostName, '127.0.0.1', 'address to listen on', 'HOST'),
-  port: setting(wholeNumber(0, 65_535), 8002, 'port to listen on; 0 takes any free one', 'PORT'),
+  port: setting(
+    wholeNumber(0, 65_535),
+    8002,
+    'port to listen on; 0 takes any free one; a worker listens only when it is set',
+    'PORT',
+  ),
   dataDir: setting(filePath, './data', 'directory of the embedded store and of uploads', 'CITADEL_DATA_DIR'),
   databaseUrl: optional(
     urlOf('postgres', 'postgresql'),
     'Postgres instead of the embedded store',
     'DATABASE_URL',
   ),
+  qdrantUrl: optional(
+    urlOf('http', 'https'),
+    'Qdrant for the index of documents, instead of the database',
+    'QDRANT_URL',
+  ),
+  qdrantApiKey: optional(secretText, 'the key that Qdrant asks for', 'QDRANT_API_KEY'),
   redisUrl: optional(
     urlOf('redis', 'rediss'),
     'Redis for the queues; more than one process needs it',
@@ -49,6 +67,41 @@ export const SETTINGS = {
     'CITADEL_DEMO',
   ),
   apiKeys: setting(apiKeys, [], 'name:role:key,… with the role user or admin', 'CITADEL_API_KEYS'),
+  corsOrigins: setting(
+    origins,
+    [],
+    'web pages that may call Citadel: their origins, comma-separated',
+    'CITADEL_CORS_ORIGINS',
+  ),
+  outboundAllow: setting(
+    networkList,
+    [],
+    'networks that webhooks and http steps may call beside public addresses: loopback, private, CIDRs',
+    'CITADEL_OUTBOUND_ALLOW',
+  ),
+  webhookSecret: optional(
+    webhookSecret,
+    'signs webhooks that bring no secret: whsec_ and base64',
+    'CITADEL_WEBHOOK_SECRET',
+  ),
+  serverUrl: optional(
+    urlOf('http', 'https'),
+    'for citadel runs and jobs: the Citadel that they talk to',
+    'CITADEL_URL',
+  ),
+  serverKey: optional(secretText, 'for citadel runs and jobs: the key that they bring', 'CITADEL_API_KEY'),
+  failPoints: setting(
+    failPointList,
+    '',
+    'for trials: name:n,… ends the process at the n-th pass of such a point',
+    'CITADEL_FAIL_POINTS',
+  ),
+  isTrialWithoutFencing: setting(
+    onOff,
+    false,
+    'for a trial that must fail: results of attempts that are over count as well',
+    'CITADEL_TRIAL_NO_FENCING',
+  ),
   servers: setting(
     serverList,
     [],
@@ -60,19 +113,74 @@ export const SETTINGS = {
     heavyweight: modelClass('heavyweight', ['mixtral', 'nous-hermes2']),
     embedding: modelClass('embedding', ['nomic-embed-text']),
   },
+  aliases: setting(aliasMap, {}, 'names for models, each with those to try in order, as JSON'),
+  networks: {
+    servers: setting(networkList, ['loopback', 'private'], 'where model servers may be; CIDRs too'),
+    outbound: setting(networkList, [], 'the same as CITADEL_OUTBOUND_ALLOW; both count'),
+  },
   limits: {
     bodyBytes: setting(wholeNumber(1_024, 268_435_456), 10_485_760, 'largest request body'),
+    uploadBytes: setting(wholeNumber(1_024, 2_147_483_647), 104_857_600, 'largest file of an upload'),
+    ingestBytes: setting(
+      wholeNumber(1_024, 268_435_456),
+      33_554_432,
+      'largest body of a request that brings documents as text',
+    ),
     jsonDepth: setting(wholeNumber(1, 1_000), 64, 'deepest nesting of a JSON body'),
+    outputBytes: setting(
+      wholeNumber(1_024, 268_435_456),
+      4_194_304,
+      'largest output of a step or a run, as JSON in UTF-8',
+    ),
+    startMs: setting(
+      wholeNumber(0, 3_600_000),
+      60_000,
+      'how long a start waits for a Redis or Postgres that is out of reach',
+    ),
     connectMs: setting(milliseconds, 1_000, 'limit to connect to a model server'),
     firstTokenMs: setting(milliseconds, 10_000, 'limit to the first token of a loaded model'),
     loadMs: setting(milliseconds, 120_000, 'limit to the first token of a model that must be loaded first'),
     idleMs: setting(milliseconds, 15_000, 'limit between two tokens'),
     totalMs: setting(milliseconds, 600_000, 'limit for a whole answer'),
     attempts: setting(wholeNumber(1, 10), 3, 'servers that a call may try'),
+    retryBudget: setting(fraction(0, 1), 0.2, 'share of the calls of the last 10 s that may be made again'),
+    retryFloorPer10s: setting(
+      wholeNumber(0, 1_000_000),
+      10,
+      'calls that may be made again in 10 s however few there are',
+    ),
+    stepsAtOnce: setting(wholeNumber(1, 10_000), 512, 'steps of runs that a process has at work at once'),
+    modelHoldMs: setting(
+      wholeNumber(0, 600_000),
+      2_000,
+      'how long a model that must be loaded waits while calls for the loaded one keep coming',
+    ),
+  },
+  rag: {
+    embedTexts: setting(wholeNumber(1, 2_048), 64, 'texts of documents in one call for embeddings'),
+    embedTokens: setting(wholeNumber(1, 1_000_000), 8_192, 'tokens of these texts together'),
+    embedCalls: setting(wholeNumber(1, 64), 2, 'such calls at once, of one model in one process'),
+    ingestGroups: setting(
+      wholeNumber(1, 64),
+      3,
+      'large documents, or groups of small ones, taken in at once',
+    ),
   },
   health: {
     intervalMs: setting(milliseconds, 30_000, 'time between two checks of a healthy server'),
+    suspiciousIntervalMs: setting(
+      milliseconds,
+      1_000,
+      'time between two checks of a server that has failed of late',
+    ),
+    unhealthyAfter: setting(wholeNumber(1, 1_000), 3, 'failed checks in a row that make a server unhealthy'),
+    healthyAfter: setting(
+      wholeNumber(1, 1_000),
+      5,
+      'passed checks in a row that make a server healthy again',
+    ),
     timeoutMs: setting(milliseconds, 5_000, 'limit for the answer to a check'),
+    passive: setting(onOff, true, 'whether failed calls count against their server; off is for trials only'),
   },
 };
 
@@ -96,9 +204,9 @@ export function isSetting(entry: Setting<unknown> | SettingTable): entry is Sett
   return 'schema' in entry;
 }
 
-/** `firstTokenMs` as citadel.yaml writes it: `first_token_ms`. */
+/** `firstTokenMs` as citadel.yaml writes it: `first_token_ms`; a number is a word too, `per_10s`. */
 export function toYamlName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return name.replace(/[A-Z]|\d+/g, (start) => `_${start.toLowerCase()}`);
 }
 
 /** The environment variable of the setting at `path`. */
@@ -147,5 +255,6 @@ function showDefault(value: unknown): string {
   if (value === undefined) return 'none';
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   if (Array.isArray(value)) return value.join(',') || 'none';
+  if (typeof value === 'object') return 'none';
   return String(value);
 }

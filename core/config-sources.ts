@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
 import { ConfigError } from './config-error.ts';
 import { describeJsonFault } from './json-fault.ts';
 
@@ -15,6 +15,8 @@ export interface ConfigFile {
 const DEFAULT_FILE = 'citadel.yaml';
 const FILE_BYTES_MAX = 1024 * 1024;
 const SYNTAX_PROBLEMS_MAX = 5;
+
+const require = createRequire(import.meta.url);
 
 /** The variable's text without blanks around; an empty one counts as not set, since compose files pass those on. */
 export function readVariable(env: Environment, name: string): string | undefined {
@@ -58,6 +60,8 @@ function readText(path: string, label: string): string {
 }
 
 function parseYaml(text: string, name: string): Record<string, unknown> {
+  // Here, because many have no file, and the parser takes 12 MB.
+  const { LineCounter, parseDocument } = require('yaml') as typeof import('yaml');
   const lines = new LineCounter();
   // Not pretty: a pretty error quotes the line, and the line may hold a secret.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });

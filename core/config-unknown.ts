@@ -12,29 +12,24 @@ import { nearestName } from './nearest-name.ts';
 const PREFIX = 'CITADEL_';
 
 /** Of the documented settings, those that only a later version reads: accepted, and told of as without effect. */
-const LATER_FILE_KEYS = [
-  'aliases',
-  'networks',
-  'prices',
-  'health.suspicious_interval_ms',
-  'health.unhealthy_after',
-  'health.healthy_after',
-  'limits.retry_budget',
-  'limits.retry_floor_per_10s',
-];
-const LATER_VARIABLES = [
-  'CITADEL_OUTBOUND_ALLOW',
-  'CITADEL_WEBHOOK_SECRET',
-  ...LATER_FILE_KEYS.map((path) => PREFIX + path.replace('.', '_').toUpperCase()),
-];
+const LATER_FILE_KEYS = ['prices'];
+const LATER_VARIABLES = LATER_FILE_KEYS.map((path) => PREFIX + path.replace('.', '_').toUpperCase());
 
 /** A sentence for each setting that is there and has no effect in this version. */
 export function settingsWithoutEffect(file: ConfigFile, env: Environment): string[] {
   const keys = LATER_FILE_KEYS.filter((path) => hasPath(file.root, path.split('.')));
   const variables = LATER_VARIABLES.filter((name) => (env[name] ?? '') !== '');
-  return [...keys.map((path) => `${path} in ${file.name}`), ...variables].map(
+  const later = [...keys.map((path) => `${path} in ${file.name}`), ...variables].map(
     (name) => `${name} has no effect in this version.`,
   );
+  return isKeyForCommands(env) ? [...later, KEY_FOR_COMMANDS] : later;
+}
+
+const KEY_FOR_COMMANDS =
+  'CITADEL_API_KEY is read by the runs and jobs commands alone; the keys of a server are in CITADEL_API_KEYS.';
+
+function isKeyForCommands({ CITADEL_API_KEY = '', CITADEL_URL = '' }: Environment): boolean {
+  return CITADEL_API_KEY !== '' && CITADEL_URL === '';
 }
 
 function hasPath(value: unknown, [key, ...rest]: readonly string[]): boolean {

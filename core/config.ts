@@ -1,7 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { ConfigError } from './config-error.ts';
-import { CONFIG_FILE, SETTINGS } from './config-schema.ts';
+import { CONFIG_FILE, CONFIG_HELP, SETTINGS } from './config-schema.ts';
 import { type ConfigFile, type Environment, readConfigFile, readVariable } from './config-sources.ts';
 import { settingsWithoutEffect, unknownFileKeys, unknownVariables } from './config-unknown.ts';
 import { readValues } from './config-values.ts';
@@ -14,30 +14,85 @@ export interface Config {
   host: string;
   /** 0 takes any free port. */
   port: number;
+  /** Whether PORT was set; a worker listens only then. */
+  portIsSet: boolean;
   /** Absolute. */
   dataDir: string;
   databaseUrl?: string;
+  qdrantUrl?: string;
+  qdrantApiKey?: string;
   redisUrl?: string;
   allowUnsafeRedis: boolean;
   discover: boolean;
   demo: 'auto' | 'on' | 'off';
   apiKeys: { name: string; role: 'user' | 'admin'; key: string }[];
+  /** Origins of web pages that may call. */
+  corsOrigins: string[];
+  /** CIDRs that webhooks and http steps may reach beside public addresses; as `networks.outbound`. */
+  outboundAllow: string[];
+  /** Signs webhooks that bring no secret. */
+  webhookSecret?: string;
+  /** The Citadel that commands talk to, and the key that they bring. */
+  serverUrl?: string;
+  serverKey?: string;
   servers: ServerRegistration[];
   logLevel: LogLevel;
   classes: Record<ModelClass, { models: string[]; concurrency: number; queueDepth: number }>;
+  /** Name -> the models that stand for it, tried in order. */
+  aliases: Record<string, string[]>;
+  /** `loopback`, `private` or CIDRs. */
+  networks: {
+    servers: string[];
+    /** What http steps may call beside public addresses. */
+    outbound: string[];
+  };
+  /** Points at which the process is to end itself, for trials. */
+  failPoints: string;
+  /** For a trial that must fail: results of attempts that are over count as well. */
+  isTrialWithoutFencing: boolean;
   limits: {
     bodyBytes: number;
+    /** Of one file of an upload. */
+    uploadBytes: number;
+    /** Of texts to take in. */
+    ingestBytes: number;
     jsonDepth: number;
+    /** Of a step, and of a run. */
+    outputBytes: number;
+    /** For stores that are away at the start. */
+    startMs: number;
     connectMs: number;
     firstTokenMs: number;
     loadMs: number;
     idleMs: number;
     totalMs: number;
     attempts: number;
+    /** 0 to 1. */
+    retryBudget: number;
+    retryFloorPer10s: number;
+    /** Of runs, in one process. */
+    stepsAtOnce: number;
+    modelHoldMs: number;
   };
-  health: { intervalMs: number; timeoutMs: number };
+  rag: {
+    embedTexts: number;
+    embedTokens: number;
+    embedCalls: number;
+    ingestGroups: number;
+  };
+  health: {
+    intervalMs: number;
+    suspiciousIntervalMs: number;
+    unhealthyAfter: number;
+    healthyAfter: number;
+    passive: boolean;
+    timeoutMs: number;
+  };
   /** Server id -> its own API key, from the variable that its registration names by `api_key_env`. */
   serverKeys: Record<string, string>;
+  /** The API key of a server that is registered later, by the variable that its registration names. Citadel's own
+   *  variables are not given out: what is asked for goes to a server of the asker's choice. */
+  readServerKey: (variable: string) => string | undefined;
   /** What the operator should hear of at start, as sentences. */
   notices: string[];
 }
@@ -64,14 +119,15 @@ export function loadConfig({ env = process.env, cwd = process.cwd() }: LoadOptio
     ...unknownVariables(SETTINGS, env, keyVariablesOf(registrations)),
     ...duplicateIds(registrations),
     ...missingServerKeys(registrations, env),
-    // Wrong keys are a problem of their own, and not none.
-    ...(isEmpty(raw.get(SETTINGS.apiKeys)) ? openToOthers(values.host) : []),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     ...values,
+    networks: { ...values.networks, outbound: [...values.networks.outbound, ...values.outboundAllow] },
+    portIsSet: raw.has(SETTINGS.port),
     dataDir: resolve(cwd, values.dataDir),
     serverKeys: readServerKeys(values.servers, env),
+    readServerKey: (variable) => (OWN_VARIABLES.has(variable) ? undefined : readVariable(env, variable)),
     notices: settingsWithoutEffect(file, env),
   };
 }
@@ -126,19 +182,13 @@ function readServerKeys(servers: ServerRegistration[], env: Environment): Record
   return keys;
 }
 
-const isEmpty = (value: unknown) => value === undefined || (Array.isArray(value) && value.length === 0);
-
-function openToOthers(host: string): string[] {
-  if (isLoopback(host)) return [];
-  return [
-    `HOST=${host} would let anyone call Citadel: set CITADEL_API_KEYS (name:role:key,…) or bind to 127.0.0.1.`,
-  ];
-}
+const OWN_VARIABLES = new Set(CONFIG_HELP.map(({ name }) => name));
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8);
 LOOPBACK.addAddress('::1', 'ipv6');
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches what listens on `host`. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
 }

@@ -13,14 +13,18 @@ interface JsonLimits {
  * could reach a prototype in code that copies members.
  */
 export function parseJsonObject(text: string, limits: JsonLimits): Record<string, unknown> {
+  const value = parseJson(text, limits);
+  if (isObject(value) && !Array.isArray(value)) return value;
+  throw new AppError('invalid_request', 'The body is not a JSON object.');
+}
+
+/** The same for any JSON value. */
+export function parseJson(text: string, limits: JsonLimits): unknown {
   if (isDeeperThan(text, limits.depthMax)) {
     throw new AppError('invalid_request', `The body is nested deeper than ${limits.depthMax} levels.`);
   }
   const value = parse(text);
-  if (!isObject(value) || Array.isArray(value)) {
-    throw new AppError('invalid_request', 'The body is not a JSON object.');
-  }
-  const forbidden = mayHoldForbiddenKey(text) ? findForbiddenKey(value) : undefined;
+  const forbidden = isObject(value) && mayHoldForbiddenKey(text) ? findForbiddenKey(value) : undefined;
   if (forbidden !== undefined) {
     throw new AppError('invalid_request', `The body holds the key "${forbidden}", which is not accepted.`);
   }
@@ -62,7 +66,7 @@ function mayHoldForbiddenKey(text: string): boolean {
   return text.includes('\\u00') && /\\u00[4-7]/.test(text);
 }
 
-function findForbiddenKey(root: Record<string, unknown>): string | undefined {
+function findForbiddenKey(root: Record<string, unknown> | unknown[]): string | undefined {
   const open: (Record<string, unknown> | unknown[])[] = [root];
   for (let node = open.pop(); node; node = open.pop()) {
     if (!Array.isArray(node)) {

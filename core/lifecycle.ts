@@ -1,3 +1,5 @@
+import { withinLimit } from './time-limit.ts';
+
 /** What was started, so that it can be stopped in reverse order. */
 export interface Lifecycle {
   /** Registers the stop of what was just started. */
@@ -16,7 +18,7 @@ export function createLifecycle(stopLimitMs = 5_000): Lifecycle {
     const failures: unknown[] = [];
     for (let entry = stops.pop(); entry; entry = stops.pop()) {
       try {
-        await withLimit(Promise.resolve(entry.stop()), stopLimitMs, entry.name);
+        await withinLimit(Promise.resolve(entry.stop()), stopLimitMs, `${entry.name} did not stop`);
       } catch (error) {
         failures.push(error);
       }
@@ -33,16 +35,4 @@ export function createLifecycle(stopLimitMs = 5_000): Lifecycle {
       return closing;
     },
   };
-}
-
-async function withLimit(work: Promise<unknown>, limitMs: number, name: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${name} did not stop within ${limitMs} ms`)), limitMs);
-  });
-  try {
-    await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

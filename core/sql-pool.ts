@@ -8,7 +8,16 @@ export interface SqlResult<R = SqlRow> {
 
 export interface SqlQueryable {
   /** Runs one statement with `$1…` parameters. Throws the driver's error, with its SQLSTATE in `code`. */
-  query<R = SqlRow>(text: string, params?: readonly unknown[]): Promise<SqlResult<R>>;
+  query<R = SqlRow>(
+    text: string,
+    params?: readonly unknown[],
+    options?: StatementOptions,
+  ): Promise<SqlResult<R>>;
+}
+
+interface StatementOptions {
+  /** Whether a server plans it once per connection, and not each time: for a large one that is run often. */
+  isPrepared?: boolean;
 }
 
 /**

@@ -1,8 +1,7 @@
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { ExpressAdapter } from '@bull-board/express';
-import { Router } from 'express';
+import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { type RequestHandler, Router } from 'express';
 import type { Authenticator } from '../access/authenticator.ts';
+import { loadOnce } from '../core/load-once.ts';
 import { requireAdmin } from './require-admin.ts';
 
 type NativeQueue = ConstructorParameters<typeof BullMQAdapter>[0];
@@ -14,28 +13,37 @@ interface QueueBoardOptions {
 
 const HIDDEN = '(hidden)';
 /** Of a job's data, what may be seen: neither the prompt nor anything a caller wrote. */
-const SHOWN = ['requestId', 'keyName', 'endpoint', 'model', 'modelClass', 'stream'] as const;
+const SHOWN = ['requestId', 'keyName', 'endpoint', 'model', 'modelClass', 'stream', 'runId'] as const;
 
 /** bull-board at /dashboard/queues, for admins, without prompts, answers and keys. It only shows: an interactive job
  *  that is run again by hand has nobody to answer. */
 export function createQueueBoard({ queues, authenticator }: QueueBoardOptions): Router {
-  const server = new ExpressAdapter();
-  server.setBasePath('/dashboard/queues');
-  createBullBoard({
-    queues: queues.map(toAdapter),
-    serverAdapter: server,
-    options: { uiConfig: { boardTitle: 'Citadel queues', hideRedisDetails: true } },
-  });
-
+  // 20 MB, for those that look.
+  const board = loadOnce(() => loadBoard(queues));
   const router = Router();
   router.use(requireAdmin(authenticator));
   router.get('/', (_req, res) => res.redirect('/dashboard/queues'));
-  router.use('/queues', server.getRouter());
+  router.use('/queues', async (req, res, next) => (await board())(req, res, next));
   return router;
 }
 
-function toAdapter(queue: NativeQueue): BullMQAdapter {
-  const adapter = new BullMQAdapter(queue, { readOnlyMode: true });
+async function loadBoard(queues: readonly NativeQueue[]): Promise<RequestHandler> {
+  const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
+    import('@bull-board/api'),
+    import('@bull-board/api/bullMQAdapter'),
+    import('@bull-board/express'),
+  ]);
+  const server = new ExpressAdapter();
+  server.setBasePath('/dashboard/queues');
+  createBullBoard({
+    queues: queues.map((queue) => hideContents(new BullMQAdapter(queue, { readOnlyMode: true }))),
+    serverAdapter: server,
+    options: { uiConfig: { boardTitle: 'Citadel queues', hideRedisDetails: true } },
+  });
+  return server.getRouter();
+}
+
+function hideContents(adapter: BullMQAdapter): BullMQAdapter {
   adapter.setFormatter('data', showData);
   adapter.setFormatter('returnValue', () => HIDDEN);
   adapter.setFormatter('progress', () => HIDDEN);
@@ -43,6 +51,6 @@ function toAdapter(queue: NativeQueue): BullMQAdapter {
 }
 
 function showData(data: Record<string, unknown> | null): object {
-  const shown = Object.fromEntries(SHOWN.map((name) => [name, data?.[name] ?? null]));
-  return { ...shown, body: HIDDEN };
+  const known = SHOWN.filter((name) => data?.[name] !== undefined);
+  return { ...Object.fromEntries(known.map((name) => [name, data?.[name]])), body: HIDDEN };
 }

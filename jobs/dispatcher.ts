@@ -3,36 +3,23 @@
 // I3: frames of an older attempt, or out of sequence, never reach a listener.
 import { AppError, toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
-import type { ModelClass } from '../core/schemas/model-class.ts';
+import { MODEL_CLASSES } from '../core/schemas/model-class.ts';
+import { type Admission, tooLate } from './admission.ts';
+import { createJobStop } from './job-stop.ts';
 import type { ModelJob } from './model-job.ts';
 import type { QueueSystem } from './queue-system.ts';
-import type { AnswerFacts, BusMessage, ReplyFrame } from './reply-bus.ts';
-
-export type DispatchEnd =
-  | { status: 'done'; body: string | null; facts: AnswerFacts }
-  | { status: 'failed'; error: AppError; facts: AnswerFacts };
-
-/** Who waits for an answer. Its functions are called in order, never at once, and must not throw. */
-export interface ReplyListener {
-  /** A worker has taken the job. */
-  onTaken(): void;
-  /** A stream's first token is here. */
-  onStarted(start: { server: string; attempts: number; parkedMs: number }): void;
-  /** Pieces of a stream: each the JSON text of one chunk. */
-  onChunks(data: string[]): void;
-  onEnd(end: DispatchEnd): void;
-}
+import type { BusMessage, ReplyFrame } from './reply-bus.ts';
+import { newWaiter, type ReplyListener, type Waiter } from './waiter.ts';
+import type { WaitingLine } from './waiting-line.ts';
 
 export interface Dispatcher {
-  /** Adds the job and routes what comes back to `listener`. Resolves when the store has the job, or the request has
+  /** Adds the job, which admission gave the `tag`, and routes what comes back to `listener`. Resolves when the store has the job, or the request has
    *  ended some other way; never throws. */
-  dispatch(id: JobId, job: ModelJob, listener: ReplyListener): Promise<void>;
+  dispatch(id: JobId, job: ModelJob, tag: number, listener: ReplyListener): Promise<void>;
   /** The caller has left: takes the job out of its queue or stops the worker that runs it. No listener is called. */
   cancel(id: JobId): void;
   /** How many requests wait now. */
   waiting(): number;
-  /** How many of this process's requests of a class no worker has taken yet. */
-  queued(modelClass: ModelClass): number;
   /** Ends every request that still waits with `error`. */
   endAll(error: AppError): void;
   /** Ends those who have waited for too long and looks after those who have heard nothing for long; runs by itself
@@ -43,80 +30,41 @@ export interface Dispatcher {
 
 interface DispatcherOptions {
   queues: QueueSystem;
+  admission: Admission;
   /** The longest a request may take, from its add to its end. */
   totalMs: number;
   now: () => number;
 }
 
-interface Waiter {
-  id: JobId;
-  job: ModelJob;
-  listener: ReplyListener;
-  /** The worker that has the job; null while none is known. */
-  worker: ModelJob['replyTo'] | null;
-  attempt: number;
-  nextSeq: number;
-  /** Whether the listener has seen a part of the answer, its start included, so that a new attempt cannot start
-   *  over. */
-  begun: boolean;
-  deadlineMs: number;
-  heardMs: number;
-  server: string | null;
-  attempts: number;
-  /** Since when the store has not answered for this job; null while it does. */
-  storeLostMs: number | null;
-  /** Whether the store has just said that the job is gone; its answer may be on the way. */
-  gone: boolean;
-  /** Whether it counts among the queued of its class: from its dispatch until a worker takes it, or it ends. */
-  queued: boolean;
-  /** Whether the job must not run any more. */
-  stopped: boolean;
-}
-
 const SWEEP_MS = 1_000;
+/** Who waits for less is not told its place: to be told is to have the head of the answer. */
+const PLACE_AFTER_MS = 1_000;
 /** After this long without a frame the job's state is read from the store, and again each time it has passed. */
 const SILENCE_MS = 10_000;
 /** A store that does not answer for so long ends those who wait for it. */
 const STORE_GRACE_MS = 15_000;
 
-export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): Dispatcher {
+export function createDispatcher({ queues, admission, totalMs, now }: DispatcherOptions): Dispatcher {
   const waiters = new Map<JobId, Waiter>();
-  const queuedCounts: Record<ModelClass, number> = { lightweight: 0, heavyweight: 0, embedding: 0 };
+  const jobStop = createJobStop(queues);
   const unsubscribe = queues.bus.subscribe(receive);
   const sweeper = setInterval(tick, SWEEP_MS);
   sweeper.unref();
 
   return {
-    async dispatch(id, job, listener) {
-      const startedMs = now();
-      const waiter: Waiter = {
-        id,
-        job,
-        listener,
-        worker: null,
-        attempt: 0,
-        nextSeq: 0,
-        begun: false,
-        deadlineMs: startedMs + totalMs,
-        heardMs: startedMs,
-        server: null,
-        attempts: 0,
-        storeLostMs: null,
-        gone: false,
-        queued: true,
-        stopped: false,
-      };
+    async dispatch(id, job, tag, listener) {
+      const waiter = newWaiter({ id, job, tag, listener, nowMs: now(), totalMs });
       waiters.set(id, waiter);
-      queuedCounts[job.modelClass]++;
+      lineOf(waiter).join(id, tag);
       try {
-        await queues.queue(job.modelClass).add(id, job);
+        await queues.queue(job.modelClass).add(id, job, tag);
         // Whoever left meanwhile found no job to stop.
-        if (waiter.stopped) stopJob(waiter);
+        if (waiter.stopped) jobStop.stop(waiter);
       } catch (error) {
         // The add may have happened all the same. If a worker has the job, its answer counts.
         if (waiter.worker !== null) return;
         fail(waiter, toAppError(error));
-        stopJob(waiter);
+        jobStop.stop(waiter);
       }
     },
 
@@ -124,16 +72,15 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
       const waiter = waiters.get(id);
       if (!waiter) return;
       forget(waiter);
-      stopJob(waiter);
+      jobStop.stop(waiter);
     },
 
     waiting: () => waiters.size,
-    queued: (modelClass) => queuedCounts[modelClass],
 
     endAll(error) {
       for (const waiter of waiters.values()) {
         fail(waiter, error);
-        stopJob(waiter);
+        jobStop.stop(waiter);
       }
     },
 
@@ -158,7 +105,7 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
       return;
     }
     // Nobody waits (the caller left before the worker was known): the worker must not go on.
-    if (message.frame.type === 'taken') tell(message.frame.worker, message.jobId);
+    if (message.frame.type === 'taken') jobStop.tell(message.frame.worker, message.jobId);
   }
 
   function receiveFrame(waiter: Waiter, attempt: number, seq: number, frame: ReplyFrame): void {
@@ -175,7 +122,8 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     }
     if (seq < waiter.nextSeq) return;
     if (seq > waiter.nextSeq) {
-      endWith(waiter, 'internal', 'A part of the answer was lost on its way.');
+      fail(waiter, new AppError('internal', 'A part of the answer was lost on its way.'), { isLost: true });
+      jobStop.stop(waiter);
       return;
     }
     waiter.nextSeq = seq + 1;
@@ -188,8 +136,18 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
   function deliver(waiter: Waiter, frame: ReplyFrame): void {
     if (frame.type === 'taken') {
       waiter.worker = frame.worker;
-      leaveQueue(waiter);
+      admission.reached(waiter.job.modelClass, frame.virtual);
+      lineOf(waiter).advance(waiter.id);
       waiter.listener.onTaken();
+      return;
+    }
+    if (frame.type === 'parked') {
+      lineOf(waiter).join(waiter.id, waiter.tag);
+      return;
+    }
+    if (frame.type === 'running') {
+      admission.reached(waiter.job.modelClass, frame.virtual);
+      lineOf(waiter).advance(waiter.id);
       return;
     }
     if (frame.type === 'started') {
@@ -201,6 +159,10 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     }
     if (frame.type === 'chunks') {
       waiter.listener.onChunks(frame.data);
+      return;
+    }
+    if (frame.type === 'progress') {
+      waiter.listener.onProgress?.(frame.call, frame.data);
       return;
     }
     forget(waiter);
@@ -216,47 +178,25 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     });
   }
 
-  function fail(waiter: Waiter, error: AppError): void {
+  function fail(waiter: Waiter, error: AppError, { isLost = false } = {}): void {
     if (!forget(waiter)) return;
     const { server, attempts } = waiter;
     const facts = { server, attempts, parkedMs: 0, promptTokens: null, completionTokens: null };
-    waiter.listener.onEnd({ status: 'failed', error, facts });
+    waiter.listener.onEnd({ status: 'failed', error, facts, ...(isLost ? { isLost } : {}) });
   }
 
   function endWith(waiter: Waiter, code: AppError['code'], message: string): void {
     fail(waiter, new AppError(code, message));
-    stopJob(waiter);
+    jobStop.stop(waiter);
   }
 
   function forget(waiter: Waiter): boolean {
-    leaveQueue(waiter);
+    lineOf(waiter).leave(waiter.id);
     return waiters.delete(waiter.id);
   }
 
-  function leaveQueue(waiter: Waiter): void {
-    if (waiter.queued) queuedCounts[waiter.job.modelClass]--;
-    waiter.queued = false;
-  }
-
-  function stopJob(waiter: Waiter): void {
-    waiter.stopped = true;
-    if (waiter.worker !== null) {
-      tell(waiter.worker, waiter.id);
-      return;
-    }
-    removeOrBroadcast(waiter).catch(() => {});
-  }
-
-  async function removeOrBroadcast(waiter: Waiter): Promise<void> {
-    const removed = await queues
-      .queue(waiter.job.modelClass)
-      .remove(waiter.id)
-      .catch(() => false);
-    if (!removed) await queues.bus.broadcast({ kind: 'cancel', jobId: waiter.id });
-  }
-
-  function tell(worker: ModelJob['replyTo'], jobId: JobId): void {
-    queues.bus.send(worker, { kind: 'cancel', jobId }).catch(() => {});
+  function lineOf({ job }: Waiter): WaitingLine {
+    return admission.line(job.modelClass);
   }
 
   async function tick(): Promise<void> {
@@ -271,7 +211,23 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
       waiter.heardMs = nowMs;
       silent.push(waiter);
     }
+    tellPlaces(nowMs);
     await Promise.all(silent.map(readState));
+  }
+
+  function tellPlaces(nowMs: number): void {
+    for (const modelClass of MODEL_CLASSES) {
+      for (const [id, place] of admission.line(modelClass).places()) {
+        const waiter = waiters.get(id);
+        if (!waiter) continue;
+        if (nowMs < waiter.turnByMs) {
+          if (nowMs - waiter.startedMs >= PLACE_AFTER_MS) waiter.listener.onQueued(place);
+          continue;
+        }
+        fail(waiter, tooLate(place, place.etaMs ?? SWEEP_MS));
+        jobStop.stop(waiter);
+      }
+    }
   }
 
   // The bus may have lost the answer: what the store says of the job decides.
@@ -282,7 +238,7 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
       if (state.status === 'dead') {
         fail(waiter, new AppError('internal', `The job ended without an answer: ${state.reason}.`));
       }
-      if (state.status === 'missing' || state.status === 'completed') foundGone(waiter);
+      if (state.status === 'missing' || state.status === 'completed') await foundGone(waiter);
       else waiter.gone = false;
     } catch {
       waiter.storeLostMs ??= now();
@@ -291,8 +247,11 @@ export function createDispatcher({ queues, totalMs, now }: DispatcherOptions): D
     }
   }
 
-  function foundGone(waiter: Waiter): void {
-    if (waiter.gone) fail(waiter, new AppError('internal', 'The job ended, but its answer was lost.'));
+  async function foundGone(waiter: Waiter): Promise<void> {
+    // A job ends after its answer was sent. Where this process is behind with its inbox, the answer is in there.
+    if (waiter.gone) await queues.bus.caughtUp();
+    if (waiter.gone)
+      fail(waiter, new AppError('internal', 'The job ended, but its answer was lost.'), { isLost: true });
     waiter.gone = true;
     waiter.heardMs = now() - SILENCE_MS + SWEEP_MS;
   }

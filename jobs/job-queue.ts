@@ -4,6 +4,8 @@ import type { JobId } from '../core/ids.ts';
 export interface TakenJob {
   id: JobId;
   data: unknown;
+  /** Where it stood in its queue: the lowest is taken first. */
+  tag: number;
   attempt: number;
   /** When it was added, by the adder's clock (unix ms). */
   addedAtMs: number;
@@ -31,8 +33,9 @@ interface QueueCounts {
 
 export interface ConsumeOptions {
   concurrency: number;
-  /** Runs a job. `signal` aborts when the job is cancelled or its lock is lost. Must not throw. */
-  run(job: TakenJob, signal: AbortSignal): Promise<JobOutcome>;
+  /** Runs a job. `abort` is aborted when the job is cancelled or its lock is lost; the runner may do so too. Must not
+   *  throw. */
+  run(job: TakenJob, abort: AbortController): Promise<JobOutcome>;
   /** Told of a job that is dead without having been run: it killed its worker too often. */
   onDead(job: TakenJob, reason: string): void;
 }
@@ -40,22 +43,24 @@ export interface ConsumeOptions {
 export interface JobConsumer {
   /** How many jobs may be in hand at once, from now on. */
   setConcurrency(count: number): void;
-  /** Makes a consumer that waits for one of its jobs to end look for a next one now, after setConcurrency raised it. */
-  wake(): void;
   /** Aborts the job's signal. False when the job is not in this consumer's hands. */
   cancel(id: JobId): boolean;
-  /** Takes no further job, but for one that it may be about to be handed; those in hand go on. */
+  /** Takes no further job; those in hand go on. */
   pause(): void;
-  /** Takes no further job and waits for those in hand, whose outcomes must come by themselves. */
+  /** Takes no further job and waits for those in hand, whose outcomes must come by themselves. A store that is away is
+   *  waited for 3 s. */
   close(): Promise<void>;
 }
 
 /** One model class's queue. */
 export interface JobQueue {
   readonly name: string;
-  /** Resolves when the store has the job. Adding an id that is there is a no-op. Throws AppError `store_unavailable`;
-   *  the job may nevertheless have been added. */
-  add(id: JobId, data: object): Promise<void>;
+  /** Resolves when the store has the job. Jobs with a lower `tag` (1 to 2^21 - 1) are taken first, equal ones in the
+   *  order of their adds. Adding an id that is there is a no-op. Throws AppError `store_unavailable`; the job may
+   *  nevertheless have been added. */
+  add(id: JobId, data: object, tag: number): Promise<void>;
+  /** Gives a waiting job another tag; does nothing to one that does not wait. */
+  reorder(id: JobId, tag: number): Promise<void>;
   /** Takes a waiting job out. False when it was not waiting (it may be running). */
   remove(id: JobId): Promise<boolean>;
   state(id: JobId): Promise<JobState>;

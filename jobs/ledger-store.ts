@@ -25,6 +25,8 @@ export interface LedgerEntry {
   totalMs: number;
   promptTokens: number | null;
   completionTokens: number | null;
+  /** What the call counts against its key's tokens: what the server reported, or an estimate where it reported none. */
+  chargedTokens: number;
   outcome: LedgerOutcome;
   /** The error's code, of the table in core/errors; null when it succeeded. */
   errorCode: string | null;

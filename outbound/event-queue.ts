@@ -1,4 +1,4 @@
-import type { StreamEvent } from '../servers/model-client.ts';
+import type { StreamEvent } from '../core/stream-event.ts';
 
 // Above these the socket is not read on: a slow consumer slows its own server down and nobody else.
 const WAITING_CHARS_MAX = 1024 * 1024;

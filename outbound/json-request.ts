@@ -33,7 +33,7 @@ export async function requestJson(
     return { json: parse(await readText(body, options.bytesMax)), headers };
   } catch (error) {
     signal.throwIfAborted();
-    throw toTransportFailure(error, answered);
+    throw toTransportFailure(error, answered ? 'answered' : 'sent');
   }
 }
 

@@ -1,11 +1,14 @@
 import type { Dispatcher } from 'undici';
 import { BackendFailure } from '../core/backend-failure.ts';
 import type { ModelCall, ModelClient, ServerAddress } from '../servers/model-client.ts';
+import type { AddressGuard } from './address-guard.ts';
 import { ModelExchange } from './model-exchange.ts';
 import { createOriginPools } from './origin-pools.ts';
 import { requestReport } from './server-report.ts';
 
 interface ModelClientOptions {
+  /** What may be called. */
+  guard: AddressGuard;
   /** Connections to one server at once; further calls wait for one of them. 1024 unless told. */
   connectionsPerServer?: number;
 }
@@ -14,10 +17,11 @@ interface ModelClientOptions {
  * Speaks to model servers over HTTP/1.1, connections kept alive. `close` destroys every connection (calls that still
  * run fail) and may be called twice.
  */
-export function createModelClient(
-  options: ModelClientOptions = {},
-): ModelClient & { close(): Promise<void> } {
-  const pools = createOriginPools(options.connectionsPerServer);
+export function createModelClient({
+  guard,
+  connectionsPerServer,
+}: ModelClientOptions): ModelClient & { close(): Promise<void> } {
+  const pools = createOriginPools(guard, connectionsPerServer);
   let closing: Promise<void> | undefined;
 
   function acquire(origin: string, connectMs: number) {
@@ -40,7 +44,7 @@ export function createModelClient(
       return exchange.result;
     },
 
-    async report(server, timeoutMs) {
+    async report(server, timeoutMs, signal) {
       const pool = acquire(server.origin, timeoutMs);
       try {
         return await requestReport({
@@ -48,6 +52,7 @@ export function createModelClient(
           server,
           headers: authorization(server),
           timeoutMs,
+          signal,
         });
       } finally {
         pool.release();
@@ -68,11 +73,13 @@ const HEADERS = [
   ['user-agent', 'citadel'],
 ].flat();
 
-function toRequest({ server, path, body }: ModelCall): Dispatcher.DispatchOptions {
+function toRequest({ server, path, body, idempotencyKey }: ModelCall): Dispatcher.DispatchOptions {
+  const headers = HEADERS.concat(authorization(server));
+  if (idempotencyKey !== undefined) headers.push('idempotency-key', idempotencyKey);
   return {
     method: 'POST',
     path: `${server.basePath.replace(/\/$/, '')}${path}`,
-    headers: HEADERS.concat(authorization(server)),
+    headers,
     body,
   };
 }

@@ -121,7 +121,7 @@ export class ModelExchange implements Dispatcher.DispatchHandler, AnswerLine {
       this.#options.resend(this);
       return;
     }
-    if (this.#state !== 'draining') this.#fail(toTransportFailure(error, this.#responseBegun));
+    if (this.#state !== 'draining') this.#fail(toTransportFailure(error, this.#progress()));
     this.#settle();
     this.#options.onClosed();
   }
@@ -178,6 +178,11 @@ export class ModelExchange implements Dispatcher.DispatchHandler, AnswerLine {
     // Paused, it is we who do not read.
     if (!this.#paused) this.#fail(new BackendFailure('timeout', this.#describeSilence()));
   };
+
+  #progress(): 'unconnected' | 'sent' | 'answered' {
+    if (this.#responseBegun) return 'answered';
+    return this.#state === 'queued' ? 'unconnected' : 'sent';
+  }
 
   #describeSilence(): string {
     if (this.#state === 'queued') return 'No connection to the model server was free in time.';

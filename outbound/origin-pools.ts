@@ -1,4 +1,5 @@
 import { Client, type Dispatcher, Pool } from 'undici';
+import type { AddressGuard } from './address-guard.ts';
 import { createServerConnector } from './server-connector.ts';
 
 const POOLS_MAX = 200;
@@ -33,8 +34,9 @@ interface Entry {
   connectMs: number;
 }
 
-/** Keeps a pool for each of the 200 origins used last; one that is in use is never closed. */
-export function createOriginPools(connectionsPerServer = CONNECTIONS_MAX): OriginPools {
+/** Keeps a pool for each of the 200 origins used last; one that is in use is never closed. `guard` says what they may
+ *  connect to. */
+export function createOriginPools(guard: AddressGuard, connectionsPerServer = CONNECTIONS_MAX): OriginPools {
   const entries = new Map<string, Entry>();
   let uses = 0;
 
@@ -51,7 +53,7 @@ export function createOriginPools(connectionsPerServer = CONNECTIONS_MAX): Origi
 
   function open(origin: string): Entry {
     if (entries.size >= POOLS_MAX) evict();
-    const entry = createEntry(origin, connectionsPerServer);
+    const entry = createEntry(origin, guard, connectionsPerServer);
     entries.set(origin, entry);
     return entry;
   }
@@ -73,9 +75,9 @@ export function createOriginPools(connectionsPerServer = CONNECTIONS_MAX): Origi
   };
 }
 
-function createEntry(origin: string, connections: number): Entry {
+function createEntry(origin: string, guard: AddressGuard, connections: number): Entry {
   const options: Client.Options = {
-    connect: createServerConnector(() => entry.connectMs),
+    connect: createServerConnector(() => entry.connectMs, guard),
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,

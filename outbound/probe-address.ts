@@ -1,6 +1,7 @@
 import { Client } from 'undici';
 import { z } from 'zod';
 import type { ServerProtocol } from '../core/schemas/server-registration.ts';
+import type { AddressGuard } from './address-guard.ts';
 import { requestJson, withTimeout } from './json-request.ts';
 import { createServerConnector } from './server-connector.ts';
 
@@ -14,16 +15,17 @@ export interface ServerIdentity {
 
 /**
  * Finds out whether a model server answers at `origin`, by GET of `/v1/models` and `/api/version` alone; null when none
- * does within `timeoutMs`. Throws only `signal.reason`.
+ * does within `timeoutMs`, or `guard` does not allow it. Throws only `signal.reason`.
  */
 export async function identifyServer(
+  guard: AddressGuard,
   origin: string,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<ServerIdentity | null> {
   signal.throwIfAborted();
   const client = new Client(origin, {
-    connect: createServerConnector(() => timeoutMs),
+    connect: createServerConnector(() => timeoutMs, guard),
     headersTimeout: 0,
     bodyTimeout: 0,
   });

@@ -1,6 +1,7 @@
 import { isIP, connect as openTcp, type Socket } from 'node:net';
 import { connect as openTls } from 'node:tls';
 import { type buildConnector, errors } from 'undici';
+import type { AddressGuard } from './address-guard.ts';
 
 const TCP_KEEP_ALIVE_MS = 60_000;
 
@@ -14,12 +15,18 @@ export function isOfUsedSocket(error: unknown): boolean {
 }
 
 /** Opens connections within `limitMs()`, to the millisecond: undici's own limit is up to a second late. HTTP/1.1 only,
- *  where a call that is given up closes its socket, which every model server notices. */
-export function createServerConnector(limitMs: () => number): buildConnector.connector {
+ *  where a call that is given up closes its socket, which every model server notices. Where `guard` does not allow the
+ *  address, or any address of the name, it fails with BackendFailure before a byte is sent. */
+export function createServerConnector(limitMs: () => number, guard: AddressGuard): buildConnector.connector {
   let session: Buffer | undefined;
 
   return function connect(options, callback) {
-    const socket = open(options, session);
+    // No lookup is asked for an address.
+    if (isIP(options.hostname) > 0 && !guard.allows(options.hostname)) {
+      callback(guard.refused(), null);
+      return;
+    }
+    const socket = open(options, guard, session);
     const timer = setTimeout(() => socket.destroy(new errors.ConnectTimeoutError()), limitMs());
     let bytesBefore: number | undefined;
 
@@ -28,6 +35,11 @@ export function createServerConnector(limitMs: () => number): buildConnector.con
     });
     socket.once(options.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
       clearTimeout(timer);
+      if (!guard.allows(socket.remoteAddress ?? '')) {
+        socket.destroy();
+        callback(guard.refused(), null);
+        return;
+      }
       bytesBefore = socket.bytesRead;
       callback(null, socket);
     });
@@ -39,8 +51,19 @@ export function createServerConnector(limitMs: () => number): buildConnector.con
   };
 }
 
-function open({ protocol, hostname, port, servername }: buildConnector.Options, session?: Buffer): Socket {
-  const common = { host: hostname, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS, noDelay: true };
+function open(
+  { protocol, hostname, port, servername }: buildConnector.Options,
+  { lookup }: AddressGuard,
+  session?: Buffer,
+): Socket {
+  const common = {
+    host: hostname,
+    // What it gives is what is connected to: the name is not looked up again.
+    lookup,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    noDelay: true,
+  };
   if (protocol !== 'https:') return openTcp({ ...common, port: Number(port || 80) });
 
   return openTls({

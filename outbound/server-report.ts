@@ -13,11 +13,15 @@ interface ReportRequest {
   server: ServerAddress;
   headers: string[];
   timeoutMs: number;
+  signal?: AbortSignal | undefined;
 }
 
-/** Asks `server`, by its own protocol, for its models (1000 at most). Throws BackendFailure. */
-export function requestReport({ request, server, headers, timeoutMs }: ReportRequest): Promise<ServerReport> {
-  return withTimeout(timeoutMs, async (signal) => {
+/** Asks `server`, by its own protocol, for its models (1000 at most). Throws BackendFailure, or the
+ *  signal's reason. */
+export function requestReport(options: ReportRequest): Promise<ServerReport> {
+  const { request, server, headers, timeoutMs } = options;
+  return withTimeout(timeoutMs, async (limit) => {
+    const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
     const get = async (path: string): Promise<unknown> =>
       (await requestJson({ request, path, headers, bytesMax: BODY_BYTES_MAX, signal })).json;
 

@@ -1,6 +1,7 @@
 import { BackendFailure } from '../core/backend-failure.ts';
-import type { StreamEvent } from '../servers/model-client.ts';
+import type { StreamEvent } from '../core/stream-event.ts';
 import type { AnswerLine, AnswerReader } from './answer-reader.ts';
+import { createEventParser } from './event-parser.ts';
 import { createEventQueue } from './event-queue.ts';
 import { readNamedStatus, readReportedError } from './reported-error.ts';
 import { createSseParser } from './sse-parser.ts';
@@ -9,7 +10,8 @@ import { createSseParser } from './sse-parser.ts';
 export function createStreamReader(line: AnswerLine): AnswerReader {
   const queue = createEventQueue(line);
   const choices = createChoiceTally();
-  let events = 0;
+  const events = createEventParser();
+  let count = 0;
   let done = false;
   let bodyOver = false;
 
@@ -19,30 +21,31 @@ export function createStreamReader(line: AnswerLine): AnswerReader {
       done = true;
       return;
     }
-    const event = parseEvent(text, bodyOver);
-    choices.note(event.value);
+    const event = requireEvent(events.parse(text), bodyOver);
+    // With another token in it, it says the same of its choice.
+    if (!event.token) choices.note(event.value);
     queue.push(event);
-    events += 1;
-    if (events === 1) line.answer({ kind: 'stream', events: queue.events });
+    count += 1;
+    if (count === 1) line.answer({ kind: 'stream', events: queue.events });
   });
 
   return {
     push(chunk) {
-      const before = events;
+      const before = count;
       parser.push(chunk);
       if (done) {
-        requireEvents(events);
+        requireEvents(count);
         queue.end();
         line.finish();
         return;
       }
       // Bytes alone are no progress: a server that trickles them would hold its caller for ever.
-      if (events > before) line.progress();
+      if (count > before) line.progress();
     },
     end() {
       bodyOver = true;
       parser.end();
-      requireEvents(events);
+      requireEvents(count);
       if (!done && !choices.areFinished()) throw cut();
       queue.end();
     },
@@ -51,26 +54,17 @@ export function createStreamReader(line: AnswerLine): AnswerReader {
   };
 }
 
-function parseEvent(text: string, bodyOver: boolean): StreamEvent {
-  const value = parseObject(text);
-  if (value === undefined)
+function requireEvent(event: StreamEvent | undefined, bodyOver: boolean): StreamEvent {
+  if (event === undefined)
     throw bodyOver ? cut() : malformed('The model server sent an event that is not JSON.');
-  if (isError(value)) {
+  const { value, token } = event;
+  if (!token && isError(value)) {
     throw new BackendFailure('malformed', 'The model server reported an error in its answer.', {
       status: readNamedStatus(value),
       reported: readReportedError(value),
     });
   }
-  return { text, value };
-}
-
-function parseObject(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  return event;
 }
 
 function isError(value: object): boolean {
@@ -78,8 +72,8 @@ function isError(value: object): boolean {
   return 'object' in value && value.object === 'error';
 }
 
-function requireEvents(events: number): void {
-  if (events === 0) throw malformed('The model server sent an empty answer.');
+function requireEvents(count: number): void {
+  if (count === 0) throw malformed('The model server sent an empty answer.');
 }
 
 const malformed = (message: string) => new BackendFailure('malformed', message);

@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { Logger } from '../core/logger.ts';
 import type { JobQueue, JobState } from '../jobs/job-queue.ts';
-import { createBullmqConsumer } from './bullmq-consumer.ts';
+import { type BullmqConsumer, createBullmqConsumer } from './bullmq-consumer.ts';
 import { BULLMQ_PREFIX, type BullmqStore } from './bullmq-store.ts';
 import { storeUnavailable, withinStoreLimit } from './store-errors.ts';
 
@@ -42,6 +42,7 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
     skipWaitingForReady: true,
   });
   native.on('error', (error) => logger.debug('queue error', { queue: name, error }));
+  const consumers = new Set<BullmqConsumer>();
 
   return {
     name,
@@ -54,8 +55,16 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
       );
     },
 
-    async add(id, data) {
-      await withinStoreLimit(native.add('call', data, { jobId: id }), STORE_LIMIT_MS);
+    async add(id, data, tag) {
+      const added = native.add('call', data, { jobId: id, priority: tag });
+      findFree()?.expect(id, added);
+      await withinStoreLimit(added, STORE_LIMIT_MS);
+    },
+
+    async reorder(id, tag) {
+      const job = await withinStoreLimit(native.getJob(id), STORE_LIMIT_MS);
+      // BullMQ throws for a job that is gone.
+      await job?.changePriority({ priority: tag }).catch(() => {});
     },
 
     async remove(id) {
@@ -72,14 +81,24 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
 
     async counts() {
       const counts = await withinStoreLimit(
-        native.getJobCounts('wait', 'active', 'delayed', 'failed'),
+        native.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed'),
         STORE_LIMIT_MS,
       );
-      const { wait = 0, active = 0, delayed = 0, failed = 0 } = counts;
-      return { waiting: wait, active, delayed, dead: failed };
+      const { wait = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
+      return { waiting: wait + prioritized, active, delayed, dead: failed };
     },
 
-    consume: (options) => createBullmqConsumer({ name, store, logger, ...options }),
+    consume(options) {
+      const consumer = createBullmqConsumer({ name, store, logger, ...options });
+      consumers.add(consumer);
+      return {
+        ...consumer,
+        async close() {
+          consumers.delete(consumer);
+          await consumer.close();
+        },
+      };
+    },
 
     async close() {
       await native.close().catch((error) => {
@@ -87,6 +106,16 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
       });
     },
   };
+
+  /** A consumer of this process for a job that it adds: one that has room, where there is one. */
+  function findFree(): BullmqConsumer | undefined {
+    let any: BullmqConsumer | undefined;
+    for (const consumer of consumers) {
+      if (consumer.hasRoom()) return consumer;
+      any = consumer;
+    }
+    return any;
+  }
 }
 
 async function readState(queue: Queue, id: string): Promise<JobState> {

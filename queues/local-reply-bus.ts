@@ -20,5 +20,6 @@ export function createLocalReplyBus(inbox: InboxId): ReplyBus {
     async broadcast(message) {
       emitter.emit('message', message);
     },
+    async caughtUp() {},
   };
 }

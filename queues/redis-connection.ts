@@ -13,9 +13,8 @@ const COMMON: RedisOptions = {
 
 /**
  * - `commands`: an error at once while Redis is away, and after 1.5 s when it does not answer.
- * - `worker`: BullMQ's own commands wait for Redis to return. A link that has been silent for longer than a worker
- *   blocks (5 s) is dead.
- * - `reader`: a blocking read, thus without a limit on a command; sent again after a loss, it reads the same entries.
+ * - `reader`: blocks for up to 4 s, thus without a limit on a command: a link that is silent for longer is dead. Sent
+ *   again after a loss, a read reads the same entries.
  */
 const ROLES = {
   commands: {
@@ -25,7 +24,6 @@ const ROLES = {
     // A command that was sent may have been carried out: sent again, it would be carried out twice.
     autoResendUnfulfilledCommands: false,
   },
-  worker: { maxRetriesPerRequest: null, socketTimeout: 10_000 },
   reader: { maxRetriesPerRequest: null, socketTimeout: 10_000 },
 } as const satisfies Record<string, RedisOptions>;
 

@@ -1,13 +1,19 @@
-import { Queue, Worker } from 'bullmq';
+import { createRedisBackend, Queue, type RedisQueueBackend, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { QuotaWindows } from '../access/quota-windows.ts';
 import { AppError } from '../core/errors.ts';
 import type { InboxId } from '../core/ids.ts';
 import { createLifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { QueueSystem } from '../jobs/queue-system.ts';
 import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
+import { BULLMQ_PREFIX, type BullmqStore, WORKER_OPTIONS } from './bullmq-store.ts';
 import { createClassQueues } from './class-queues.ts';
+import { createRedisQuotaWindows } from './quota-windows.ts';
 import { findRedisFaults } from './redis-check.ts';
 import { createRedisConnection, waitUntilReady } from './redis-connection.ts';
+import { createRedisDoorbell } from './redis-doorbell.ts';
+import { createRedisLeases } from './redis-leases.ts';
 import { createRedisReplyBus } from './redis-reply-bus.ts';
 import { withinStoreLimit } from './store-errors.ts';
 
@@ -44,22 +50,18 @@ export async function createRedisQueues(options: RedisQueuesOptions): Promise<Re
     );
   }
 
-  const worker = createRedisConnection(url, 'worker', logger);
-  life.defer('Redis worker connection', () => worker.disconnect());
   const reader = createRedisConnection(url, 'reader', logger);
   const bus = createRedisReplyBus({ inbox, commands, reader });
   await bus.start();
   life.defer('reply bus', () => bus.close());
+  const leases = createRedisLeases({ commands, bus });
+  life.defer('leases', () => leases.close());
 
+  const store = await createRedisStore(url, commands, logger);
   const queues = createClassQueues((name) =>
     createBullmqQueue({
       name,
-      store: {
-        openQueue: (queueName, queueOptions) =>
-          new Queue(queueName, { ...queueOptions, connection: commands }),
-        openWorker: (queueName, processor, workerOptions) =>
-          new Worker(queueName, processor, { ...workerOptions, connection: worker }),
-      },
+      store,
       logger,
     }),
   );
@@ -69,7 +71,10 @@ export async function createRedisQueues(options: RedisQueuesOptions): Promise<Re
   return {
     kind: 'redis',
     bus,
+    leases,
+    quotas: createRedisQuotaWindows(commands),
     queue: queues.queue,
+    runs: queues.runs,
     native: queues.native,
     async ping() {
       await withinStoreLimit(commands.ping(), PING_LIMIT_MS);
@@ -79,7 +84,27 @@ export async function createRedisQueues(options: RedisQueuesOptions): Promise<Re
 }
 
 export interface RedisQueues extends QueueSystem {
+  quotas: QuotaWindows;
   native(): BullmqQueue['native'][];
+}
+
+async function createRedisStore(url: string, commands: Redis, logger: Logger): Promise<BullmqStore> {
+  // One backend for all workers, on the connection of the adds: a claim that is sent after an add finds its job. It is
+  // ready before it is used: BullMQ never forgets that a first command failed.
+  const backend = createRedisBackend('workers', { ...WORKER_OPTIONS, connection: commands });
+  backend.on('error', (error) => logger.debug('queue error', { error }));
+  await backend.waitUntilReady();
+  return {
+    openQueue: (name, options) => new Queue(name, { ...options, connection: commands }),
+    openWorker: (name) =>
+      new Worker(
+        name,
+        null,
+        { ...WORKER_OPTIONS, connection: commands },
+        () => backend.forQueue(name, BULLMQ_PREFIX) as RedisQueueBackend,
+      ),
+    openDoorbell: (name) => createRedisDoorbell(createRedisConnection(url, 'reader', logger), commands, name),
+  };
 }
 
 async function refuseUnsafe(

@@ -1,6 +1,6 @@
 // I1: what is sent to one inbox arrives in the order of the sends.
 // I2: the reader never misses an entry of its inbox: it keeps its own position and never asks for "from now on".
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { InboxId } from '../core/ids.ts';
 import type { BusMessage, ReplyBus } from '../jobs/reply-bus.ts';
@@ -55,10 +55,7 @@ export function createRedisReplyBus({ inbox, commands, reader }: RedisReplyBusOp
         emitter.emit('message', message);
         return true;
       }
-      return await outboxTo(to).push(
-        JSON.stringify(message),
-        message.kind === 'reply' && message.frame.type === 'chunks',
-      );
+      return await outboxTo(to).push(JSON.stringify(message), mayWait(message));
     },
 
     async broadcast(message) {
@@ -77,6 +74,14 @@ export function createRedisReplyBus({ inbox, commands, reader }: RedisReplyBusOp
       }
     },
 
+    async caughtUp() {
+      const key = inboxKey(inbox);
+      const newest = await lastId(key).catch((error: unknown) => {
+        throw storeUnavailable(error);
+      });
+      while (!closed && isBefore(positions[key] ?? '0-0', newest)) await once(emitter, 'read');
+    },
+
     async start() {
       positions[BROADCAST_KEY] = await lastId(BROADCAST_KEY);
       await makeInbox();
@@ -91,6 +96,7 @@ export function createRedisReplyBus({ inbox, commands, reader }: RedisReplyBusOp
       clearInterval(heartbeat);
       commands.off('ready', onReconnect);
       reader.disconnect();
+      emitter.emit('read');
       if (commands.status === 'ready') await commands.del(inboxKey(inbox)).catch(() => {});
     },
   };
@@ -164,11 +170,18 @@ export function createRedisReplyBus({ inbox, commands, reader }: RedisReplyBusOp
         for (const message of parseMessages(fields[1])) emitter.emit('message', message);
       }
     }
+    emitter.emit('read');
   }
 }
 
 function parseMessages(text: string | undefined): BusMessage[] {
   return text === undefined ? [] : (JSON.parse(text) as BusMessage[]);
+}
+
+// Tokens, of which more follow.
+function mayWait(message: BusMessage): boolean {
+  if (message.kind === 'run-delta') return true;
+  return message.kind === 'reply' && (message.frame.type === 'chunks' || message.frame.type === 'progress');
 }
 
 function isBefore(id: string, other: string): boolean {

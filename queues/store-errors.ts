@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import { withinLimit } from '../core/time-limit.ts';
 
 /** The queue's store did not do what it was asked; the cause is for the log. */
 export function storeUnavailable(cause: unknown): AppError {
@@ -11,15 +12,18 @@ export function storeUnavailable(cause: unknown): AppError {
 
 /** `work`, or `store_unavailable` when it throws or takes longer than `limitMs`. */
 export async function withinStoreLimit<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
-  });
   try {
-    return await Promise.race([work, limit]);
+    return await withinLimit(work, limitMs, 'no answer');
   } catch (error) {
     throw storeUnavailable(error);
-  } finally {
-    clearTimeout(timer);
   }
+}
+
+const AWAY =
+  /^(connect |no connection within|Connection is closed|Command timed out|LOADING|MASTERDOWN|read ECONNRESET|getaddrinfo )/;
+
+/** Whether a Redis could not be reached, or is not ready yet, as against one that refuses us. */
+export function isRedisAway(error: unknown): boolean {
+  const cause = error instanceof AppError && error.code === 'store_unavailable' ? error.cause : undefined;
+  return cause instanceof Error && AWAY.test(cause.message);
 }

@@ -1,4 +1,5 @@
 import type { ServerProtocol } from '../core/schemas/server-registration.ts';
+import type { StreamEvent } from '../core/stream-event.ts';
 import type { ServerReport } from './model-server.ts';
 
 /** Where a model server is and how it is spoken to. */
@@ -29,13 +30,9 @@ export interface ModelCall {
   path: string;
   /** The request as JSON text, sent as it is. */
   body: string;
+  /** The same for each try of the same work, so that a server that heeds it does it once. */
+  idempotencyKey?: string | undefined;
   limits: CallLimits;
-}
-
-/** One event of a stream: its `data:` text as it came, and the JSON object that the text holds. */
-export interface StreamEvent {
-  text: string;
-  value: object;
 }
 
 /**
@@ -51,6 +48,7 @@ export interface ModelClient {
    *  throws it. Aborting `signal` destroys the socket at once and makes the call, or the iterator, throw
    *  `signal.reason`. A stream must be iterated, or its signal aborted: nothing else gives its socket back. */
   call(call: ModelCall, signal: AbortSignal): Promise<ModelAnswer>;
-  /** Asks `server` what models it has and which are loaded. Never a generating call. Throws BackendFailure. */
-  report(server: ServerAddress, timeoutMs: number): Promise<ServerReport>;
+  /** Asks `server` what models it has and which are loaded. Never a generating call. Throws BackendFailure, or
+   *  the signal's reason. */
+  report(server: ServerAddress, timeoutMs: number, signal?: AbortSignal): Promise<ServerReport>;
 }

@@ -9,6 +9,7 @@ const LOCK_KEY = 0x4354444c;
 interface Migration {
   version: number;
   name: string;
+  file: URL;
 }
 
 /**
@@ -16,10 +17,11 @@ interface Migration {
  * processes may do so at once: each file is applied once. Gives the versions before and after. Throws
  * `store_unavailable` when the schema is newer than this program.
  */
-export async function migrate(pool: SqlPool): Promise<{ from: number; to: number }> {
-  const migrations = await listMigrations();
+export async function migrate(pool: SqlPool, directory = DIRECTORY): Promise<{ from: number; to: number }> {
+  const migrations = await listMigrations(directory);
   const to = migrations.at(-1)?.version ?? 0;
-  const from = await pool.transaction(readVersion);
+  const applied = await pool.transaction(readApplied);
+  const from = Math.max(0, ...applied);
   if (from > to) {
     throw new AppError(
       'store_unavailable',
@@ -27,26 +29,25 @@ export async function migrate(pool: SqlPool): Promise<{ from: number; to: number
     );
   }
   for (const migration of migrations) {
-    if (migration.version > from) await pool.transaction((tx) => apply(tx, migration));
+    // Not only the newer ones: a file may come with a lower number than one that is there.
+    if (!applied.has(migration.version)) await pool.transaction((tx) => apply(tx, migration));
   }
   return { from, to };
 }
 
-async function listMigrations(): Promise<Migration[]> {
-  const names = (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort();
-  return names.map((name) => ({ version: Number.parseInt(name, 10), name }));
+async function listMigrations(directory: URL): Promise<Migration[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+  return names.map((name) => ({ version: Number.parseInt(name, 10), name, file: new URL(name, directory) }));
 }
 
-async function readVersion(tx: SqlQueryable): Promise<number> {
+async function readApplied(tx: SqlQueryable): Promise<Set<number>> {
   await lock(tx);
   const { rows: found } = await tx.query<{ there: boolean }>(
     `SELECT to_regclass('citadel.migration') IS NOT NULL AS there`,
   );
   if (!found[0]?.there) await createMigrationTable(tx);
-  const { rows } = await tx.query<{ version: number }>(
-    'SELECT coalesce(max(version), 0) AS version FROM citadel.migration',
-  );
-  return rows[0]?.version ?? 0;
+  const { rows } = await tx.query<{ version: number }>('SELECT version FROM citadel.migration');
+  return new Set(rows.map(({ version }) => version));
 }
 
 async function createMigrationTable(tx: SqlQueryable): Promise<void> {
@@ -63,11 +64,11 @@ async function createMigrationTable(tx: SqlQueryable): Promise<void> {
     )`);
 }
 
-async function apply(tx: SqlQueryable, { version, name }: Migration): Promise<void> {
+async function apply(tx: SqlQueryable, { version, name, file }: Migration): Promise<void> {
   await lock(tx);
   const { rows } = await tx.query('SELECT 1 FROM citadel.migration WHERE version = $1', [version]);
   if (rows.length > 0) return;
-  await tx.query(await readFile(new URL(name, DIRECTORY), 'utf8'));
+  await tx.query(await readFile(file, 'utf8'));
   await tx.query('INSERT INTO citadel.migration (version, name) VALUES ($1, $2)', [version, name]);
 }
 

@@ -5,8 +5,8 @@ import type {
   SqlPool,
   SqlQueryable,
   SqlResult,
-  SqlRow,
 } from '../core/sql-pool.ts';
+import { endsWithin } from '../core/time-limit.ts';
 import { listenOnPg } from './pg-listener.ts';
 import { quoteSearchPath } from './search-path.ts';
 import { transactionOver, transactionRolledBack } from './sql-errors.ts';
@@ -53,7 +53,7 @@ export function createPgPool(url: string, options: PgPoolOptions = {}): PgPool {
 
   return {
     kind: 'postgres',
-    query: <R = SqlRow>(text: string, params?: readonly unknown[]) => runQuery<R>(main.pool, text, params),
+    query: (text, params, options) => runQuery(main.pool, { text, params, ...options }),
     transaction: (work) => runTransaction(main.pool, work),
     async exec(sql) {
       await main.pool.query(sql);
@@ -118,12 +118,7 @@ function openPool(config: pg.PoolConfig, onError: (error: Error) => void): OpenP
   pool.on('remove', (client) => live.delete(client));
 
   async function closePool(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_LIMIT_MS);
-    });
-    await Promise.race([endPool(), limit]);
-    clearTimeout(timer);
+    await endsWithin(endPool(), CLOSE_LIMIT_MS);
     // Those still checked out: a query that hangs, or a LISTEN that nobody released.
     for (const client of live) client.end().catch(() => {});
   }
@@ -138,25 +133,44 @@ function openPool(config: pg.PoolConfig, onError: (error: Error) => void): OpenP
   };
 }
 
+interface Statement {
+  text: string;
+  params?: readonly unknown[] | undefined;
+  isPrepared?: boolean;
+}
+
 async function runQuery<R>(
   target: pg.Pool | pg.PoolClient,
-  text: string,
-  params?: readonly unknown[],
+  { text, params, isPrepared }: Statement,
 ): Promise<SqlResult<R>> {
-  const answer = await target.query(text, params === undefined ? undefined : [...params]);
+  const name = isPrepared ? { name: nameOf(text) } : {};
+  const values = params === undefined ? {} : { values: [...params] };
+  const answer = await target.query({ text, ...values, ...name });
   // Several statements in one text give several results; the last one counts, as on PGlite.
   const result = Array.isArray(answer) ? answer.at(-1) : answer;
   return { rows: result.rows, rowCount: result.rowCount };
 }
+
+/** One name for one text: the driver refuses another text under a name that it knows. */
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = `citadel_${names.size + 1}`;
+    names.set(text, name);
+  }
+  return name;
+}
+
+const names = new Map<string, string>();
 
 async function runTransaction<T>(pool: pg.Pool, work: (tx: SqlQueryable) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken = false;
   let over = false;
   const tx: SqlQueryable = {
-    async query<R>(text: string, params?: readonly unknown[]) {
+    async query(text, params, options) {
       if (over) throw transactionOver();
-      return runQuery<R>(client, text, params);
+      return runQuery(client, { text, params, ...options });
     },
   };
   try {

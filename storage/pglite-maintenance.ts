@@ -3,7 +3,7 @@
 // other the write-ahead log grows for ever.
 import type { SqlQueryable } from '../core/sql-pool.ts';
 
-const INTERVAL_MS = 2_000;
+const INTERVAL_MS = 5_000;
 const LOG_BYTES_MAX = 32 * 1024 * 1024;
 
 const FIND_WORK = `

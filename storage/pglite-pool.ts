@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { AppError } from '../core/errors.ts';
 import type { NodePostgresSource, SqlPool, SqlQueryable, SqlResult, SqlRow } from '../core/sql-pool.ts';
+import { endsWithin } from '../core/time-limit.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { decode } from './pg-values.ts';
 import { preparePgliteDirectory } from './pglite-directory.ts';
@@ -73,7 +74,7 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
   async function closeAll(): Promise<void> {
     maintenance.stop();
     // Its turn comes when all that was asked before has been sent, and no transaction is open.
-    await Promise.race([turnstile.hold(), afterMs(FINISH_LIMIT_MS)]);
+    await endsWithin(turnstile.hold(), FINISH_LIMIT_MS);
     await session.close(CLOSE_LIMIT_MS);
     await release();
   }
@@ -144,10 +145,4 @@ async function runTransaction<T>(deps: ExclusiveDeps, work: (tx: SqlQueryable) =
     over = true;
     exclusive.end();
   }
-}
-
-function afterMs(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import { AppError } from '../core/errors.ts';
+import { endsWithin, withinLimit } from '../core/time-limit.ts';
 import { toWireValue } from './pg-values.ts';
 import type {
   Answer,
@@ -113,9 +114,7 @@ export async function openPgliteSession(
       const exited = new Promise((resolve) => thread.once('exit', resolve));
       const message: ToThread = { kind: 'close' };
       thread.postMessage(message);
-      const force = setTimeout(() => thread.terminate(), limitMs);
-      await exited;
-      clearTimeout(force);
+      if (!(await endsWithin(exited, limitMs))) await thread.terminate();
     },
   };
 }
@@ -131,18 +130,16 @@ function startThread(directory: string | undefined): Worker {
 
 async function untilReady(thread: Worker): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const limit = setTimeout(() => reject(new Error('PGlite did not start in time')), START_LIMIT_MS);
   const onExit = () => reject(new Error('PGlite ended while it started'));
   thread.once('message', resolve);
   thread.once('error', reject);
   thread.once('exit', onExit);
   try {
-    await promise;
+    await withinLimit(promise, START_LIMIT_MS, 'PGlite did not start');
   } catch (cause) {
     await thread.terminate();
     throw new AppError('store_unavailable', 'The embedded database could not be opened.', { cause });
   } finally {
-    clearTimeout(limit);
     thread.off('message', resolve).off('error', reject).off('exit', onExit);
   }
 }

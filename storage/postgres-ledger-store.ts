@@ -16,22 +16,35 @@ const COLUMNS: ((entry: LedgerEntry) => unknown)[] = [
   (entry) => entry.totalMs,
   (entry) => entry.promptTokens,
   (entry) => entry.completionTokens,
+  (entry) => entry.chargedTokens,
   (entry) => entry.outcome,
   (entry) => entry.errorCode,
   (entry) => entry.createdAt,
 ];
 
+// The sums are made of the rows that were written: a batch that is sent again adds nothing. They are written in order,
+// so that two batches cannot wait for each other.
 const INSERT = `
-  INSERT INTO citadel.ledger (
-    job_id, request_id, key_name, endpoint, model, model_class, server, attempts, queued_ms, first_token_ms,
-    total_ms, prompt_tokens, completion_tokens, outcome, error_code, created_at
+  WITH written AS (
+    INSERT INTO citadel.ledger (
+      job_id, request_id, key_name, endpoint, model, model_class, server, attempts, queued_ms, first_token_ms,
+      total_ms, prompt_tokens, completion_tokens, charged_tokens, outcome, error_code, created_at
+    )
+    SELECT * FROM unnest(
+      $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[],
+      $9::double precision[], $10::double precision[], $11::double precision[], $12::bigint[], $13::bigint[],
+      $14::bigint[], $15::text[], $16::text[], $17::timestamptz[]
+    )
+    ON CONFLICT (job_id) DO NOTHING
+    RETURNING key_name, (created_at AT TIME ZONE 'UTC')::date AS day, charged_tokens
   )
-  SELECT * FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[],
-    $9::double precision[], $10::double precision[], $11::double precision[], $12::bigint[], $13::bigint[],
-    $14::text[], $15::text[], $16::timestamptz[]
-  )
-  ON CONFLICT (job_id) DO NOTHING`;
+  INSERT INTO citadel.token_usage AS usage (key_name, day, tokens)
+  SELECT key_name, day, sum(charged_tokens)
+  FROM written
+  WHERE key_name IS NOT NULL AND charged_tokens > 0
+  GROUP BY key_name, day
+  ORDER BY key_name, day
+  ON CONFLICT (key_name, day) DO UPDATE SET tokens = usage.tokens + EXCLUDED.tokens`;
 
 /** The ledger in Postgres. One statement per `append`, made for batches of up to 1000 entries. */
 export function createPostgresLedgerStore(pool: SqlPool): LedgerStore {

@@ -1,9 +1,10 @@
 import { BackendFailure } from '../core/backend-failure.ts';
 import type { JobId } from '../core/ids.ts';
+import type { StreamEvent } from '../core/stream-event.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
-import type { Slot } from '../servers/balancer.ts';
-import type { CallLimits, ModelAnswer, ModelClient, StreamEvent } from '../servers/model-client.ts';
-import { findOnServer } from '../servers/registry.ts';
+import type { CallLimits, ModelAnswer, ModelClient } from '../servers/model-client.ts';
+import type { Slot } from '../servers/slot.ts';
+import { type HeadFallback, headOf, withHead } from './answer-head.ts';
 import { toEmbeddingsAnswer } from './embeddings-answer.ts';
 import { createStreamShape, toStreamEvents } from './stream-shape.ts';
 import { streamsUpstream, toUpstreamBody } from './upstream-request.ts';
@@ -22,8 +23,8 @@ interface ModelCallOptions {
   jobId: JobId;
   job: ModelJob;
   times: CallTimes;
-  /** Sends a stream's chunks on; `started` once, before them. */
-  sink: { started(): void; chunks(data: string[]): void };
+  /** Hears of the first token, and sends a stream's chunks on; `started` once, before them. */
+  sink: { answered(): void; started(): void; chunks(data: string[]): void; progress(data: string[]): void };
 }
 
 export interface CallResult {
@@ -34,33 +35,46 @@ export interface CallResult {
 
 const ANSWER_BYTES_MAX = 64_000_000;
 
-const CHUNK_OBJECT = {
-  'chat/completions': 'chat.completion.chunk',
-  completions: 'text_completion',
+const FORMATS = {
+  'chat/completions': {
+    wholeObject: 'chat.completion',
+    chunkObject: 'chat.completion.chunk',
+    createWhole: createWholeChat,
+  },
+  completions: {
+    wholeObject: 'text_completion',
+    chunkObject: 'text_completion',
+    createWhole: createWholeCompletion,
+  },
 } as const;
+type Format = (typeof FORMATS)[keyof typeof FORMATS];
 
 /**
- * Calls the slot's server once and passes its answer on as the caller asked for it. Gives the slot back. Throws
- * BackendFailure, or the signal's reason.
+ * Calls the slot's server once and passes its answer on as the caller asked for it. Throws BackendFailure, or the
+ * signal's reason.
  */
 export async function callServer(options: ModelCallOptions, signal: AbortSignal): Promise<CallResult> {
   const { job } = options;
   const answer = await openAnswer(options, signal);
+  options.slot.answered();
+  options.sink.answered();
   if (job.endpoint === 'embeddings') {
     if (answer.kind !== 'json')
       throw new BackendFailure('malformed', 'The model server streamed embeddings.');
     return toEmbeddingsAnswer(answer.text, job.body);
   }
-  return job.stream ? await passStream(options, answer) : await readWhole(job, answer);
+  const format = FORMATS[job.endpoint];
+  return job.stream ? await passStream(options, format, answer) : await readWhole(options, format, answer);
 }
 
 async function openAnswer(options: ModelCallOptions, signal: AbortSignal): Promise<ModelAnswer> {
   const { client, slot, job } = options;
-  const loads = findOnServer(slot.server, job.model)?.loaded === false;
+  const { loads } = slot;
   const call = {
     server: slot.server.address,
     path: `/${job.endpoint}`,
     body: toUpstreamBody(job),
+    idempotencyKey: job.idempotencyKey,
     limits: toLimits(options, loads),
   };
   if (!loads) return await client.call(call, signal);
@@ -88,15 +102,13 @@ function toLimits({ job, times }: ModelCallOptions, loads: boolean): CallLimits 
   };
 }
 
-async function passStream({ jobId, job, sink }: ModelCallOptions, answer: ModelAnswer): Promise<CallResult> {
-  const object = CHUNK_OBJECT[job.endpoint as keyof typeof CHUNK_OBJECT];
-  const shape = createStreamShape({
-    object,
-    id: jobId,
-    model: job.model,
-    createdSeconds: Math.floor(Date.now() / 1000),
-    includeUsage: job.includeUsage,
-  });
+async function passStream(
+  options: ModelCallOptions,
+  { chunkObject: object }: Format,
+  answer: ModelAnswer,
+): Promise<CallResult> {
+  const { job, sink } = options;
+  const shape = createStreamShape({ object, fallback: toFallback(options), includeUsage: job.includeUsage });
   let started = false;
   for await (const events of readEvents(answer, object)) {
     const data = shape.shape(events);
@@ -109,34 +121,68 @@ async function passStream({ jobId, job, sink }: ModelCallOptions, answer: ModelA
   return { body: null, usage: shape.usage() };
 }
 
-async function readWhole({ endpoint }: ModelJob, answer: ModelAnswer): Promise<CallResult> {
-  if (answer.kind === 'json') return checkWhole(answer.text);
-  const whole = endpoint === 'chat/completions' ? createWholeChat() : createWholeCompletion();
+async function readWhole(
+  options: ModelCallOptions,
+  { wholeObject, chunkObject, createWhole }: Format,
+  answer: ModelAnswer,
+): Promise<CallResult> {
+  const fallback = toFallback(options);
+  if (answer.kind === 'json') {
+    const document = parseWhole(answer.text);
+    return { body: withHead(answer.text, document, wholeObject, fallback), usage: document.usage };
+  }
+  const whole = createWhole();
+  const piecesOf = createPieces(options, { object: chunkObject, fallback });
   for await (const events of answer.events) {
-    for (const { value } of events) whole.add(value);
+    for (const event of events) whole.add(event);
+    const pieces = piecesOf(events);
+    if (pieces.length > 0) options.sink.progress(pieces);
   }
   const document = whole.finish();
-  return { body: JSON.stringify(document), usage: document.usage };
+  return { body: JSON.stringify({ ...document, ...headOf(document, fallback) }), usage: document.usage };
 }
 
-async function* readEvents(
-  answer: ModelAnswer,
-  object: Parameters<typeof toStreamEvents>[1],
-): AsyncIterable<StreamEvent[]> {
+type Pieces = (events: readonly StreamEvent[]) => string[];
+
+function createPieces(
+  { job: { progress, includeUsage } }: ModelCallOptions,
+  options: Pick<Parameters<typeof createStreamShape>[0], 'object' | 'fallback'>,
+): Pieces {
+  if (progress === 'chunks') return createStreamShape({ ...options, includeUsage }).shape;
+  if (progress !== 'text') return () => [];
+  return (events) => {
+    const text = events.map(textOf).join('');
+    return text === '' ? [] : [text];
+  };
+}
+
+function textOf({ value, token }: StreamEvent): string {
+  if (token) return TEXT_FIELDS.has(token.field) ? token.text : '';
+  const [choice] = (value as { choices?: { text?: unknown; delta?: { content?: unknown } }[] }).choices ?? [];
+  const text = choice?.delta?.content ?? choice?.text;
+  return typeof text === 'string' ? text : '';
+}
+
+const TEXT_FIELDS = new Set(['content', 'text']);
+
+function toFallback({ jobId, job }: ModelCallOptions): HeadFallback {
+  return { id: jobId, model: job.model, createdSeconds: Math.floor(Date.now() / 1000) };
+}
+
+async function* readEvents(answer: ModelAnswer, object: Format['chunkObject']): AsyncIterable<StreamEvent[]> {
   if (answer.kind === 'stream') {
     yield* answer.events;
     return;
   }
-  checkWhole(answer.text);
-  yield toStreamEvents(JSON.parse(answer.text), object);
+  yield toStreamEvents(parseWhole(answer.text), object);
 }
 
-function checkWhole(text: string): CallResult {
+function parseWhole(text: string): { usage?: unknown } {
   const document: { choices?: unknown; usage?: unknown } = JSON.parse(text);
   if (!Array.isArray(document.choices) || document.choices.length === 0) {
     throw new BackendFailure('malformed', 'The model server answered without a choice.');
   }
-  return { body: text, usage: document.usage };
+  return document;
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {

@@ -4,9 +4,12 @@ import type { AnswerFacts, ReplyBus, ReplyError, ReplyFrame } from '../jobs/repl
 
 /** Writes one run's frames to the process that waits for them. */
 export interface ReplyWriter {
-  taken(): void;
-  started(start: { server: string; attempts: number; parkedMs: number }): void;
+  taken(virtual: number): void;
+  parked(): void;
+  running(virtual: number): void;
+  started(start: Omit<Extract<ReplyFrame, { type: 'started' }>, 'type'>): void;
   chunks(data: string[]): void;
+  progress(call: number, data: string[]): void;
   /** Resolves when the answer is out of this process's hands. */
   done(body: string | null, facts: AnswerFacts): Promise<void>;
   failed(error: ReplyError, facts: AnswerFacts): Promise<void>;
@@ -28,12 +31,15 @@ export function createReplyWriter({ bus, jobId, attempt, replyTo, onLost }: Repl
   let begun = false;
 
   return {
-    taken: () => sendLoosely({ type: 'taken', worker: bus.inbox }),
+    taken: (virtual) => sendLoosely({ type: 'taken', worker: bus.inbox, virtual }),
+    parked: () => sendLoosely({ type: 'parked' }),
+    running: (virtual) => sendLoosely({ type: 'running', virtual }),
     started: (start) => sendLoosely({ type: 'started', ...start }),
     chunks(data) {
       begun = true;
       sendLoosely({ type: 'chunks', data });
     },
+    progress: (call, data) => sendLoosely({ type: 'progress', call, data }),
     done: (body, facts) => send({ type: 'done', body, facts }),
     failed: (error, facts) => send({ type: 'failed', error, facts }),
     begun: () => begun,

@@ -1,5 +1,6 @@
 import { BackendFailure } from '../core/backend-failure.ts';
-import type { StreamEvent } from '../servers/model-client.ts';
+import { type StreamEvent, toValue } from '../core/stream-event.ts';
+import { type HeadFallback, headOf } from './answer-head.ts';
 
 interface Chunk {
   id?: unknown;
@@ -12,10 +13,8 @@ interface Chunk {
 
 interface StreamShapeOptions {
   object: 'chat.completion.chunk' | 'text_completion';
-  /** For a chunk that names none. */
-  id: string;
-  model: string;
-  createdSeconds: number;
+  /** For a first chunk that does not name its answer. */
+  fallback: HeadFallback;
   /** Whether the caller asked for the last chunk, which has the usage and no choice. */
   includeUsage: boolean;
 }
@@ -31,11 +30,13 @@ export interface StreamShape {
 }
 
 export function createStreamShape(options: StreamShapeOptions): StreamShape {
-  const { object, includeUsage } = options;
+  const { object, includeUsage, fallback } = options;
   const withRole = new Set<number>();
-  let head: { id: unknown; created: unknown; model: unknown } | undefined;
+  let head: ReturnType<typeof headOf> | undefined;
   let lastUsage: unknown = null;
   let choicesSeen = false;
+  /** An event that passed as it came: so does each that only has another token. */
+  let passed: object | undefined;
 
   return {
     shape(events) {
@@ -52,8 +53,9 @@ export function createStreamShape(options: StreamShapeOptions): StreamShape {
     usage: () => lastUsage,
   };
 
-  function shapeOne({ text, value }: StreamEvent): string | null {
-    const chunk = value as Chunk;
+  function shapeOne(event: StreamEvent): string | null {
+    if (event.token && event.value === passed) return event.text;
+    const chunk: Chunk = toValue(event);
     if (chunk.usage) lastUsage = chunk.usage;
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     if (choices.length === 0 && !(includeUsage && chunk.usage)) return null;
@@ -62,21 +64,22 @@ export function createStreamShape(options: StreamShapeOptions): StreamShape {
     }
     if (choices.length > 0) choicesSeen = true;
 
-    head ??= {
-      id: typeof chunk.id === 'string' && chunk.id !== '' ? chunk.id : options.id,
-      created: typeof chunk.created === 'number' ? Math.trunc(chunk.created) : options.createdSeconds,
-      model: typeof chunk.model === 'string' && chunk.model !== '' ? chunk.model : options.model,
-    };
+    head ??= headOf(chunk, fallback);
     const headIsRight =
       chunk.id === head.id &&
       chunk.created === head.created &&
       chunk.model === head.model &&
       chunk.object === object &&
       Array.isArray(chunk.choices);
-    const roleless = object === 'chat.completion.chunk' ? choices.filter(lacksRole) : [];
-    if (headIsRight && roleless.length === 0) return text;
-    for (const choice of roleless) choice.delta = { ...choice.delta, role: 'assistant' };
-    return JSON.stringify({ ...chunk, ...head, object, choices });
+    const roleless = new Set(object === 'chat.completion.chunk' ? choices.filter(lacksRole) : []);
+    if (headIsRight && roleless.size === 0) {
+      passed = event.value;
+      return event.text;
+    }
+    const whole = choices.map((choice) =>
+      roleless.has(choice) ? { ...choice, delta: { ...choice.delta, role: 'assistant' } } : choice,
+    );
+    return JSON.stringify({ ...chunk, ...head, object, choices: whole });
   }
 
   /** Whether this is the first delta of its choice and has no role. */

@@ -6,12 +6,21 @@ export function streamsUpstream({ endpoint, wholeOnly }: ModelJob): boolean {
   return endpoint !== 'embeddings' && !wholeOnly;
 }
 
-/** The caller's body as the server gets it: byte for byte, but for the members that make it stream its usage. */
+/** The caller's body as the server gets it: byte for byte, but for the members that make it stream its usage, and for
+ *  the model where the caller named an alias. */
 export function toUpstreamBody(job: ModelJob): string {
-  if (!streamsUpstream(job)) return job.body;
-  if (job.stream && job.includeUsage) return job.body;
+  const members = { ...modelMember(job), ...streamMembers(job) };
+  return Object.keys(members).length > 0 ? withMembers(job.body, members) : job.body;
+}
+
+function modelMember({ model, alias }: ModelJob): Record<string, string> {
+  return alias === undefined ? {} : { model: JSON.stringify(model) };
+}
+
+function streamMembers(job: ModelJob): Record<string, string> {
+  if (!streamsUpstream(job) || (job.stream && job.includeUsage)) return {};
   const wanted = { ...readStreamOptions(job.body), include_usage: true };
-  return withMembers(job.body, { stream: 'true', stream_options: JSON.stringify(wanted) });
+  return { stream: 'true', stream_options: JSON.stringify(wanted) };
 }
 
 function readStreamOptions(body: string): object {

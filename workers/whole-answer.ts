@@ -1,4 +1,5 @@
 import { BackendFailure } from '../core/backend-failure.ts';
+import type { StreamEvent } from '../core/stream-event.ts';
 
 type Json = Record<string, unknown>;
 
@@ -11,14 +12,14 @@ interface OpenChoice {
 
 /** A stream's chunks as the one document that the same request without `stream` is answered with. */
 export interface WholeAnswer {
-  add(chunk: object): void;
+  add(event: Pick<StreamEvent, 'value' | 'token'>): void;
   /** The document. Throws BackendFailure `malformed` when no choice ever came. */
   finish(): Json;
 }
 
 /** For `chat.completion` documents, from `chat.completion.chunk` events. */
 export function createWholeChat(): WholeAnswer {
-  return createWhole('chat.completion', (choice, piece) => {
+  return createWhole('chat.completion', 'message', (choice, piece) => {
     mergeInto(choice.message, asJson(piece.delta));
     mergeChoice(choice.rest, piece);
   });
@@ -26,24 +27,34 @@ export function createWholeChat(): WholeAnswer {
 
 /** For `text_completion` documents. */
 export function createWholeCompletion(): WholeAnswer {
-  return createWhole('text_completion', (choice, piece) => {
+  return createWhole('text_completion', 'rest', (choice, piece) => {
     if (typeof piece.text === 'string') choice.rest.text = `${choice.rest.text ?? ''}${piece.text}`;
     mergeChoice(choice.rest, piece);
   });
 }
 
-function createWhole(object: string, addPiece: (choice: OpenChoice, piece: Json) => void): WholeAnswer {
+function createWhole(
+  object: string,
+  tokensIn: keyof OpenChoice,
+  addPiece: (choice: OpenChoice, piece: Json) => void,
+): WholeAnswer {
   const choices = new Map<number, OpenChoice>();
   const top: Json = {};
 
   return {
-    add(chunk) {
-      const { choices: pieces } = chunk as Json;
-      keepValues(top, chunk as Json, TOP_MERGED);
+    add({ value, token }) {
+      const { choices: pieces } = value as Json;
+      // All else of the event was added with the one that it is like.
+      if (token && Array.isArray(pieces)) {
+        const target = choices.get(indexOf(asJson(pieces[0])))?.[tokensIn] ?? {};
+        target[token.field] = `${target[token.field] ?? ''}${token.text}`;
+        return;
+      }
+      keepValues(top, value as Json, TOP_MERGED);
       if (!Array.isArray(pieces)) return;
       for (const item of pieces) {
         const piece = asJson(item);
-        const index = typeof piece.index === 'number' ? piece.index : 0;
+        const index = indexOf(piece);
         let choice = choices.get(index);
         if (!choice) {
           choice = { rest: { index }, message: {} };
@@ -63,6 +74,8 @@ function createWhole(object: string, addPiece: (choice: OpenChoice, piece: Json)
     },
   };
 }
+
+const indexOf = ({ index }: Json): number => (typeof index === 'number' ? index : 0);
 
 function closeChoice(object: string, { rest, message }: OpenChoice): Json {
   const { index, text, logprobs = null, finish_reason = null, ...others } = rest;

@@ -1,19 +1,25 @@
 // I1: a job that waits for a free slot of its model never holds up one whose model has a free slot.
 // I2: at most `parkedMax` jobs wait here; the others stay in, or go back to, their queue.
 // I3: after `stop` no job is in this pool's hands: each has ended or is back in its queue.
-import { setTimeout as pause } from 'node:timers/promises';
 import { toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
+import { virtualOf } from '../jobs/fair-order.ts';
 import type { JobOutcome, TakenJob } from '../jobs/job-queue.ts';
 import { ModelJob } from '../jobs/model-job.ts';
 import type { QueueSystem } from '../jobs/queue-system.ts';
-import type { Balancer, Slot, SlotRequest } from '../servers/balancer.ts';
+import type { Balancer } from '../servers/balancer.ts';
 import type { ModelClient } from '../servers/model-client.ts';
+import type { Slot } from '../servers/slot.ts';
+import type { SlotRequest } from '../servers/slot-choice.ts';
+import { sendFailure, tellOfDeath } from './failure-reply.ts';
+import type { RunningCall } from './job-attempts.ts';
 import { runJob } from './job-run.ts';
+import { createJobTimeline, type JobTimeline } from './job-timeline.ts';
 import type { CallTimes } from './model-call.ts';
 import { createReplyWriter, type ReplyWriter } from './reply-writer.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { createWaiterCheck } from './waiter-check.ts';
 
 export interface WorkerPool {
@@ -21,6 +27,8 @@ export interface WorkerPool {
   start(): void;
   /** Jobs in hand: running and parked. */
   inHand(): { running: number; parked: number };
+  /** Ends the calls on this server that have sent nothing yet, where another one can take them; how many. */
+  moveFrom(serverId: string): number;
   /** Takes no further job, lets those in hand end for `graceMs`, and puts the rest back into their queue. */
   stop(graceMs: number): Promise<void>;
 }
@@ -32,6 +40,7 @@ export interface WorkerPoolOptions {
   client: ModelClient;
   times: CallTimes & { totalMs: number };
   attemptsMax: number;
+  retryBudget: RetryBudget;
   /** Jobs that call a server at once. */
   concurrency: number;
   logger: Logger;
@@ -41,12 +50,23 @@ export interface WorkerPoolOptions {
 /** A job in this pool's hands. */
 interface Hand {
   abort: AbortController;
-  /** Whether we are still in the call in which the queue handed the job over. */
-  beginning: boolean;
   parkedMs: number;
+  /** The calls that it makes now: several, where it is split over servers. */
+  calls: Set<RunningCall>;
+  /** Whether its caller has seen a part of the answer. */
+  begun: () => boolean;
 }
 
-/** Why a job's signal aborts; BullMQ's own reasons are texts. */
+interface Parking {
+  hand: Hand;
+  job: ModelJob;
+  addedAtMs: number;
+  request: SlotRequest;
+  reply: ReplyWriter;
+  timeline: JobTimeline;
+}
+
+/** Why a job's signal aborts, beside the queue's own reasons. */
 const ABANDONED = 'nobody waits for the answer';
 const HANDED_BACK = 'the worker is leaving';
 const OVERDUE = 'the job took too long';
@@ -54,31 +74,47 @@ const OVERDUE = 'the job took too long';
 const PARKED_MAX = 256;
 const PUT_BACK_MS = 250;
 const HAND_BACK_MS = 2_000;
-const CLOSE_LIMIT_MS = 3_000;
 /** A job that has waited so long asks first whether its caller still does. */
 const ASK_AFTER_MS = 2_000;
 
 export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
-  const { modelClass, queues, balancer, client, times, attemptsMax, logger } = options;
+  const { modelClass, queues, balancer, client, times, attemptsMax, retryBudget, logger } = options;
   const { concurrency, parkedMax = PARKED_MAX } = options;
   const { bus } = queues;
   const hands = new Map<JobId, Hand>();
   const idle = new Set<() => void>();
   const waiterCheck = createWaiterCheck(bus);
-  let parked = 0;
+  const parked = new Map<Hand, { tag: number; leave: AbortController }>();
   let consumer: ReturnType<ReturnType<QueueSystem['queue']>['consume']> | undefined;
   let unsubscribe = () => {};
   let handingBack = false;
+  /** How far the queue has come, as the tags of the jobs tell that have run. */
+  let virtual = 0;
+  const startedMs = Date.now();
 
   return {
     start() {
       unsubscribe = bus.subscribe((message) => {
         if (message.kind === 'cancel') hands.get(message.jobId)?.abort.abort(ABANDONED);
+        if (message.kind === 'order-reset' && message.modelClass === modelClass) virtual = 0;
       });
       consumer = queues.queue(modelClass).consume({ concurrency, run, onDead });
     },
 
-    inHand: () => ({ running: hands.size - parked, parked }),
+    inHand: () => ({ running: hands.size - parked.size, parked: parked.size }),
+
+    moveFrom(serverId) {
+      let moved = 0;
+      const running = [...hands.values()].filter(({ begun }) => !begun()).flatMap(({ calls }) => [...calls]);
+      for (const call of running) {
+        if (call.serverId !== serverId) continue;
+        const elsewhere = { ...call.request, tried: new Set([...call.request.tried, serverId]) };
+        if (!balancer.canServe(elsewhere)) continue;
+        call.move();
+        moved++;
+      }
+      return moved;
+    },
 
     async stop(graceMs) {
       consumer?.pause();
@@ -86,27 +122,21 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
       handingBack = true;
       for (const { abort } of hands.values()) abort.abort(HANDED_BACK);
       await waitUntilIdle(HAND_BACK_MS);
-      // BullMQ's close never resolves while its store is out of reach.
-      await Promise.race([consumer?.close(), pause(CLOSE_LIMIT_MS, undefined, { ref: false })]);
+      await consumer?.close();
       unsubscribe();
       waiterCheck.close();
     },
   };
 
-  async function run(taken: TakenJob, signal: AbortSignal): Promise<JobOutcome> {
+  async function run(taken: TakenJob, abort: AbortController): Promise<JobOutcome> {
     if (handingBack) return { status: 'put-back', delayMs: 0 };
-    const hand: Hand = { abort: new AbortController(), beginning: true, parkedMs: 0 };
-    const pass = () => hand.abort.abort(signal.reason);
-    signal.addEventListener('abort', pass, { once: true });
-    const timer = setTimeout(() => hand.abort.abort(OVERDUE), times.totalMs);
+    const hand: Hand = { abort, parkedMs: 0, calls: new Set(), begun: () => false };
+    const timer = setTimeout(() => abort.abort(OVERDUE), times.totalMs);
     hands.set(taken.id, hand);
     try {
-      const outcome = runTaken(taken, hand);
-      hand.beginning = false;
-      return await outcome;
+      return await runTaken(taken, hand);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', pass);
       hands.delete(taken.id);
       if (hands.size === 0) for (const resolve of idle) resolve();
     }
@@ -123,19 +153,43 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
       replyTo: job.replyTo,
       onLost: () => hand.abort.abort(ABANDONED),
     });
+    hand.begun = reply.begun;
     const { signal } = hand.abort;
+    const timeline = createJobTimeline(job.explain === true);
     try {
-      // A second run, or one long after the caller asked, may be for nobody.
-      if (taken.attempt > 1 || Date.now() - taken.addedAtMs > ASK_AFTER_MS) {
+      if (mayBeForNobody(taken)) {
         if (!(await waiterCheck.isWaiting(job.replyTo, taken.id))) return { status: 'done' };
       }
-      reply.taken();
-      const acquire = (request: SlotRequest) => {
+      reply.taken(virtual);
+      timeline.add('taken');
+      const acquire = (request: SlotRequest, attemptSignal: AbortSignal) => {
         const slot = balancer.tryAcquire(request);
-        return slot === 'busy' ? park(hand, request) : slot;
+        const isPatient = slot === 'none' && request.tried.size === 0 && job.maxWaitMs !== null;
+        if (slot === 'busy' || isPatient)
+          return park({ hand, request, reply, timeline, job, addedAtMs: taken.addedAtMs }, attemptSignal);
+        reach(taken.tag, job);
+        return slot;
       };
       const end = await runJob(
-        { jobId: taken.id, job, reply, client, times, attemptsMax, acquire, parkedMs: () => hand.parkedMs },
+        {
+          jobId: taken.id,
+          job,
+          tag: taken.tag,
+          reply,
+          timeline,
+          client,
+          times,
+          attemptsMax,
+          retryBudget,
+          acquire,
+          acquireFree: acquireNow,
+          refusal: balancer.refusal,
+          onCall: (call) => {
+            hand.calls.add(call);
+            return () => hand.calls.delete(call);
+          },
+          parkedMs: () => hand.parkedMs,
+        },
         signal,
       );
       return end.status === 'answered' ? { status: 'done' } : { status: 'dead', reason: end.reason };
@@ -148,43 +202,64 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     }
   }
 
+  function acquireNow(request: SlotRequest): Slot | null {
+    const slot = balancer.tryAcquire(request);
+    return typeof slot === 'string' ? null : slot;
+  }
+
+  function reach(tag: number, { priority }: ModelJob): void {
+    virtual = Math.max(virtual, virtualOf(tag, priority));
+  }
+
+  /** A second run, one long after the caller asked, or one left by a process that may have died with its callers. */
+  function mayBeForNobody({ attempt, addedAtMs }: TakenJob): boolean {
+    return attempt > 1 || addedAtMs < startedMs || Date.now() - addedAtMs > ASK_AFTER_MS;
+  }
+
   /** Waits for a slot without counting against the pool's concurrency. */
-  async function park(hand: Hand, request: SlotRequest): Promise<Slot | 'none'> {
-    if (parked >= parkedMax) throw PARKING_FULL;
+  async function park(parking: Parking, signal: AbortSignal): Promise<Slot | 'none'> {
+    const { hand, request, reply } = parking;
+    reply.parked();
+    parking.timeline.add('parked');
+    if (parked.size >= parkedMax) makeRoomFor(request);
     const sinceMs = Date.now();
-    const wasFull = hands.size >= concurrency + parked;
-    parked++;
-    consumer?.setConcurrency(concurrency + parked);
-    // BullMQ looks at its concurrency when a job begins or ends, and this one may have begun long ago.
-    if (wasFull && !hand.beginning) consumer?.wake();
+    const leave = new AbortController();
+    parked.set(hand, { tag: request.tag ?? 0, leave });
+    consumer?.setConcurrency(concurrency + parked.size);
     try {
-      return await balancer.waitForSlot(request, hand.abort.signal);
+      const slot = await waitForTurn(parking, AbortSignal.any([signal, leave.signal]));
+      reach(request.tag ?? 0, parking.job);
+      reply.running(virtual);
+      return slot;
     } finally {
-      parked--;
-      consumer?.setConcurrency(concurrency + parked);
+      parked.delete(hand);
+      consumer?.setConcurrency(concurrency + parked.size);
       hand.parkedMs += Date.now() - sinceMs;
     }
   }
 
-  // The job killed its worker too often to be run again: its caller must hear of it all the same.
+  async function waitForTurn(
+    { request, job, addedAtMs }: Parking,
+    signal: AbortSignal,
+  ): Promise<Slot | 'none'> {
+    for (;;) {
+      const slot = await balancer.waitForSlot(request, signal);
+      const leftMs = addedAtMs + (job.maxWaitMs ?? 0) - Date.now();
+      if (slot !== 'none' || request.tried.size > 0 || leftMs <= 0) return slot;
+      if (!(await balancer.waitForServer(request, leftMs, signal))) return 'none';
+    }
+  }
+
+  /** Who waits longest of those parked goes back into the queue, unless that is the newcomer itself. */
+  function makeRoomFor({ tag = 0 }: SlotRequest): void {
+    const [last] = [...parked.values()].sort((a, b) => b.tag - a.tag);
+    if (!last || last.tag <= tag) throw PARKING_FULL;
+    last.leave.abort(PARKING_FULL);
+  }
+
   function onDead(taken: TakenJob, reason: string): void {
-    const parsed = ModelJob.safeParse(taken.data);
     logger.error('a job is in the dead letter', { job: taken.id, reason });
-    if (!parsed.success) return;
-    const { replyTo } = parsed.data;
-    const reply = createReplyWriter({
-      bus,
-      jobId: taken.id,
-      attempt: taken.attempt,
-      replyTo,
-      onLost: () => {},
-    });
-    reply.taken();
-    sendFailure(
-      reply,
-      new Error(reason),
-      'The worker that ran this request died each time; it is not run again.',
-    );
+    tellOfDeath(bus, taken, { reason, virtual });
   }
 
   async function waitUntilIdle(limitMs: number): Promise<void> {
@@ -205,10 +280,4 @@ const PARKING_FULL = new Error('too many jobs wait for a slot');
 
 function outcomeOfAbort(reason: unknown): JobOutcome {
   return reason === HANDED_BACK ? { status: 'put-back', delayMs: 0 } : { status: 'done' };
-}
-
-async function sendFailure(reply: ReplyWriter, error: unknown, message?: string): Promise<void> {
-  const { code, message: own } = toAppError(error);
-  const facts = { server: null, attempts: 0, parkedMs: 0, promptTokens: null, completionTokens: null };
-  await reply.failed({ code, message: message ?? own, param: null }, facts).catch(() => {});
 }

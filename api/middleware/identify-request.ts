@@ -4,7 +4,7 @@ import type { Logger } from '../../core/logger.ts';
 import { setContext } from '../request-context.ts';
 
 const CLIENT_ID_CHARS_MAX = 512;
-const NOBODY = { keyName: null, role: 'user' } as const;
+const NOBODY = { keyName: null, role: 'user', weight: 1, limits: null } as const;
 
 /** Gives each request its id, and logs how it ended: never its body, its headers or its query. */
 export function identifyRequest(logger: Logger): RequestHandler {

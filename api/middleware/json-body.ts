@@ -8,6 +8,19 @@ export function jsonBody(bytesMax: number): RequestHandler[] {
   return [text({ type: JSON_TYPES, limit: bytesMax, defaultCharset: 'utf-8' }), requireJson];
 }
 
+/** The same where a body may be left out. */
+export function optionalJsonBody(bytesMax: number): RequestHandler[] {
+  const [read, require] = jsonBody(bytesMax);
+  if (!read || !require) return [];
+  return [read, (req, res, next) => (hasBody(req.headers) ? require(req, res, next) : next())];
+}
+
+/** The same where a JSON value a line is welcome too. */
+export function jsonOrLinesBody(bytesMax: number): RequestHandler[] {
+  const types = [...JSON_TYPES, 'application/jsonl', 'application/x-ndjson', 'application/ndjson'];
+  return [text({ type: types, limit: bytesMax, defaultCharset: 'utf-8' }), requireJson];
+}
+
 const requireJson: RequestHandler = (req, _res, next) => {
   if (typeof req.body === 'string') return next();
   if (req.is(JSON_TYPES) || !hasBody(req.headers)) {

@@ -1,4 +1,5 @@
 import { loadConfig } from '../../core/config.ts';
+import { addressUrl } from '../address-url.ts';
 import { type Command, parseOptions } from '../command.ts';
 import { requireRedis } from '../require-redis.ts';
 import { runProcess } from '../run-process.ts';
@@ -10,9 +11,10 @@ export const api: Command = {
   async run(args) {
     parseOptions('api', args, {});
     const config = requireRedis('api', loadConfig());
-    const onReady = ({ address }: { address: { host: string; port: number } | null }) => {
-      console.log(`Citadel's API is ready at http://${address?.host}:${address?.port}`);
-    };
-    await runProcess({ api: true, classes: [] }, onReady, config);
+    await runProcess(
+      { api: true, classes: [] },
+      ({ address }) => console.log(`Citadel's API is ready at ${addressUrl(address ?? config)}`),
+      config,
+    );
   },
 };

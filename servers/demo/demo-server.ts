@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createServer } from '../../core/node-http.ts';
 import { documentScript, type Pace } from './answer-scripts.ts';
 import { createCallPlanner, isGeneratingPath } from './call-planner.ts';
 import { openExchange } from './exchange.ts';

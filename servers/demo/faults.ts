@@ -40,6 +40,9 @@ const RATE_LIMIT = {
 const ENGINE_ERROR =
   '{"error":{"message":"The engine died.","type":"InternalServerError","param":null,"code":500}}';
 
+const MODEL_FIELD = /"model":"[^"]*"/g;
+const WRONG_MODEL_FIELD = '"model":"another-model"';
+
 /** Every way in which a simulated server goes wrong, on the routes that generate. */
 export const FAULTS = {
   refuse: { about: 'resets the connection at once', play: () => silence('reset') },
@@ -131,6 +134,13 @@ export const FAULTS = {
   'flaky-500': {
     about: 'answers 500 to a body the first time, and rightly from then on',
     play: (call) => (call.isRepeat() ? right(call) : refusal(500, SERVER_ERROR)),
+  },
+  'wrong-model': {
+    about: "a right answer under another model's name",
+    play: (call) => {
+      const script = right(call);
+      return { ...script, pieces: [[...script.pieces].join('').replaceAll(MODEL_FIELD, WRONG_MODEL_FIELD)] };
+    },
   },
   crlf: {
     about: 'a valid stream with CRLF, comment lines and UTF-8 split between packets',

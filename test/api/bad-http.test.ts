@@ -1,17 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { chat, startTestCitadel, type TestCitadel } from '../support/citadel.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { cutAfter, type RawAnswer, rawHead, sendRaw } from './raw-http.ts';
+import { cutAfter, type RawAnswer, rawHead, sendOnSign, sendRaw } from './raw-http.ts';
 import { errorOf, START_LIMIT_MS } from './setup.ts';
 
 const ROUTE = '/v1/chat/completions';
+// 10 s of tokens.
+const SLOW = 'sim:token=50+tokens=200';
+const NONSENSE = 'nonsense\r\n\r\n';
 const HOST = { host: 'localhost' };
 const JSON_TYPE = { ...HOST, 'content-type': 'application/json' };
 
 let citadel: TestCitadel;
 
 beforeAll(async () => {
-  citadel = await startTestCitadel();
+  citadel = await startTestCitadel({ models: ['sim-chat', SLOW] });
 }, START_LIMIT_MS);
 afterAll(() => citadel.stop());
 afterEach(async () => {
@@ -75,6 +78,43 @@ describe('what is not HTTP', () => {
     expect(answer.status).toBe(200);
     expect(answer.body).toContain('HTTP/1.1 400 Bad Request');
     expect(answer.body).toContain('"code":"invalid_request"');
+  });
+});
+
+describe('what is not HTTP, behind a request that is not answered yet', () => {
+  const request = (body: object) => {
+    const text = JSON.stringify(body);
+    const length = String(Buffer.byteLength(text));
+    return (
+      rawHead(`POST ${ROUTE}`, { ...JSON_TYPE, connection: 'keep-alive', 'content-length': length }) + text
+    );
+  };
+
+  test('closes the connection, and never lands in the middle of an answer', async () => {
+    const text = await sendOnSign(
+      citadel.url,
+      request(chat(SLOW, 'Hello', { stream: true })),
+      'data: ',
+      NONSENSE,
+    );
+
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(text).not.toContain('[DONE]');
+    await waitFor(() => citadel.model.openCalls() === 0, 'the server is left alone');
+  });
+
+  test('closes the connection, and is not answered as if it were that request', async () => {
+    expect(await sendRaw(citadel.url, request(chat('sim-chat')), NONSENSE)).toMatchObject({
+      body: '',
+      headers: {},
+    });
+  });
+
+  test('closes the connection, and is not answered before the requests in front of it', async () => {
+    const behind = request(chat(SLOW, 'Hello', { stream: true })) + rawHead('GET /health', HOST);
+
+    expect(await sendRaw(citadel.url, behind, NONSENSE)).toMatchObject({ body: '', headers: {} });
   });
 });
 

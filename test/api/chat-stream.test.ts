@@ -14,7 +14,7 @@ let citadel: TestCitadel;
 beforeAll(async () => {
   citadel = await startTestCitadel({
     models: ['sim-chat', SLOW, WHOLE_ONLY, SPLIT, 'sim:stall', 'sim:cut-stream', 'sim:error-event'],
-    env: { CITADEL_LIMITS_IDLE_MS: '400' },
+    env: { CITADEL_LIMITS_IDLE_MS: '1500' },
   });
 }, START_LIMIT_MS);
 afterAll(() => citadel.stop());

@@ -73,21 +73,39 @@ async function askAll(citadel: TestCitadel): Promise<void> {
   await ask('unknown model', ROUTE, chat('gpt-9'));
   await ask('wrong key', ROUTE, chat('sim-chat'), 'sk-wrong');
 
-  await leaveStream(citadel);
+  await leaveStream(citadel, 'left', ENDLESS);
+  await leaveStream(citadel, 'left, to be finished', PACED, { 'x-citadel-on-disconnect': 'finish' });
   await openStream(citadel, 'still running');
   await ask('last', ROUTE, chat('sim-chat'));
 }
 
-async function openStream(citadel: TestCitadel, name: string, signal?: AbortSignal): Promise<Response> {
-  const headers = { authorization: `Bearer ${ALICE}` };
-  const response = await citadel.post(ROUTE, chat(ENDLESS, 'Hello', { stream: true }), { headers, signal });
+interface StreamOptions {
+  model?: string;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+async function openStream(
+  citadel: TestCitadel,
+  name: string,
+  { model = ENDLESS, headers = {}, signal }: StreamOptions = {},
+): Promise<Response> {
+  const response = await citadel.post(ROUTE, chat(model, 'Hello', { stream: true }), {
+    headers: { authorization: `Bearer ${ALICE}`, ...headers },
+    ...(signal ? { signal } : {}),
+  });
   asked[name] = factsOf(response);
   return response;
 }
 
-async function leaveStream(citadel: TestCitadel): Promise<void> {
+async function leaveStream(
+  citadel: TestCitadel,
+  name: string,
+  model: string,
+  headers: Record<string, string> = {},
+): Promise<void> {
   const controller = new AbortController();
-  await openStream(citadel, 'left', controller.signal);
+  await openStream(citadel, name, { model, headers, signal: controller.signal });
   controller.abort();
   await waitFor(() => citadel.model.openCalls() === 0, 'the end of the call to the server');
 }
@@ -139,6 +157,7 @@ describe('the ledger has one row for', () => {
       attempts: 1,
       prompt_tokens: 3,
       completion_tokens: 4,
+      charged_tokens: '7',
       outcome: 'succeeded',
       error_code: null,
     });
@@ -209,6 +228,14 @@ describe('the ledger has one row for', () => {
       error_code: 'client_closed',
       server: 'sim',
       attempts: 1,
+    });
+  });
+
+  test('a client that left its call to be finished, as if it had stayed', () => {
+    expect(rowOf('left, to be finished')).toMatchObject({
+      outcome: 'succeeded',
+      error_code: null,
+      completion_tokens: TOKENS,
     });
   });
 

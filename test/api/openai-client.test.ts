@@ -202,7 +202,6 @@ describe('a client that leaves', () => {
     const call = await waitFor(
       () => citadel.model.requests.find(({ model, aborted }) => model === SLOW && aborted),
       'the end of the call to the server',
-      2_000,
     );
     expect(call.finished).toBe(false);
     expect(citadel.model.openCalls()).toBe(0);
@@ -216,10 +215,13 @@ describe('a client that leaves', () => {
       { signal: controller.signal },
     );
     const failure = failureOf(asked);
-    await waitFor(() => citadel.model.openCalls() === 1, 'the call to the server');
+    const call = await waitFor(
+      () => citadel.model.requests.slice(length).find(({ model }) => model === SLOW),
+      'the call to the server',
+    );
     controller.abort();
 
     expect(await failure).toBeInstanceOf(OpenAI.APIUserAbortError);
-    await waitFor(() => citadel.model.requests[length]?.aborted, 'the end of the call to the server', 2_000);
+    await waitFor(() => call.aborted, 'the end of the call to the server');
   });
 });

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 export interface RawAnswer {
   status: number;
@@ -9,18 +9,41 @@ export interface RawAnswer {
 const ANSWER_LIMIT_MS = 10_000;
 
 /** Sends bytes as they are and reads one answer until the server closes the connection: ask it to, or be wrong. */
-export function sendRaw(url: string, ...pieces: (string | Buffer)[]): Promise<RawAnswer> {
+export async function sendRaw(url: string, ...pieces: (string | Buffer)[]): Promise<RawAnswer> {
+  return parseAnswer(await talk(url, pieces));
+}
+
+/** Sends `first`, and `then` once `sign` has come back; all that came until the server closed the connection. */
+export function sendOnSign(url: string, first: string, sign: string, then: string): Promise<string> {
+  let sent = false;
+  return talk(url, [first], (socket, received) => {
+    if (sent || !received.includes(sign)) return;
+    sent = true;
+    socket.write(then);
+  });
+}
+
+function talk(
+  url: string,
+  pieces: readonly (string | Buffer)[],
+  onData: (socket: Socket, received: string) => void = () => {},
+): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname);
-    const received: Buffer[] = [];
-    socket.setTimeout(ANSWER_LIMIT_MS, () => socket.destroy(new Error('no answer in time')));
+    let received = '';
+    socket
+      .setEncoding('utf8')
+      .setTimeout(ANSWER_LIMIT_MS, () => socket.destroy(new Error('no answer in time')));
     socket.on('connect', () => {
       for (const piece of pieces) socket.write(piece);
     });
-    socket.on('data', (bytes: Buffer) => received.push(bytes));
+    socket.on('data', (text: string) => {
+      received += text;
+      onData(socket, received);
+    });
     socket.on('error', reject);
-    socket.on('close', () => resolve(parseAnswer(Buffer.concat(received).toString())));
+    socket.on('close', () => resolve(received));
   });
 }
 

@@ -8,7 +8,7 @@ import OpenAI from 'openai';
 import { waitFor } from '../support/wait-for.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const COLD_START_MS = 25_000;
+const COLD_START_MS = 60_000;
 
 let directory: string;
 let citadel: ChildProcess;

@@ -1,3 +1,7 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newJobId, newRequestId } from '../../core/ids.ts';
 import type { LedgerEntry } from '../../jobs/ledger-store.ts';
@@ -34,7 +38,27 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
     expect(new Set(runs.map((run) => run.to))).toEqual(new Set([latest]));
     expect(again).toEqual({ from: latest, to: latest });
     const { rows } = await fixture.pool.query('SELECT version FROM citadel.migration ORDER BY version');
-    expect(rows).toEqual(Array.from({ length: latest }, (_, index) => ({ version: index + 1 })));
+    expect(rows.map(({ version }) => version)).toEqual(
+      migrationFiles().map((name) => Number.parseInt(name, 10)),
+    );
+  });
+
+  test('a migration with a lower number than one that is there is applied too', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'citadel-migrations-'));
+    const write = (name: string, sql: string) => writeFileSync(join(directory, name), sql);
+    const run = () => migrate(fixture.pool, pathToFileURL(`${directory}/`));
+
+    write('801-early.sql', 'CREATE TABLE citadel.test_early ()');
+    write('803-late.sql', 'CREATE TABLE citadel.test_late ()');
+    await run();
+    write('802-between.sql', 'CREATE TABLE citadel.test_between ()');
+    await run();
+
+    const { rows } = await fixture.pool.query(
+      'DELETE FROM citadel.migration WHERE version > 800 RETURNING name',
+    );
+    expect(rows.map(({ name }) => name)).toEqual(['801-early.sql', '803-late.sql', '802-between.sql']);
+    rmSync(directory, { recursive: true });
   });
 
   test('a schema that is newer than the program is refused', async () => {
@@ -69,6 +93,7 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
         total_ms: 812.5,
         prompt_tokens: '12',
         completion_tokens: null,
+        charged_tokens: '30',
         outcome: 'failed',
         error_code: 'no_healthy_server',
         created_at: entry.createdAt,
@@ -98,10 +123,32 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
     expect(await written(entries)).toHaveLength(3);
   });
 
+  test("a batch's tokens are added to their key's day, those of an entry that is there already are not", async () => {
+    const store = createPostgresLedgerStore(fixture.pool);
+    const [first, second] = [newEntry({ keyName: 'counted' }), newEntry({ keyName: 'counted' })];
+    const nextDay = newEntry({ keyName: 'counted', createdAt: new Date('2026-01-03T00:00:00.000Z') });
+
+    await store.append([first, newEntry({ keyName: null })]);
+    await store.append([first, second, nextDay]);
+
+    const { rows } = await fixture.pool.query(
+      `SELECT day::text, tokens FROM citadel.token_usage WHERE key_name = 'counted' ORDER BY day`,
+    );
+    expect(rows).toEqual([
+      { day: '2026-01-02', tokens: '60' },
+      { day: '2026-01-03', tokens: '30' },
+    ]);
+  });
+
   test('nothing to write is nothing done', async () => {
     await expect(createPostgresLedgerStore(fixture.pool).append([])).resolves.toBeUndefined();
   });
 }
+
+const migrationFiles = () =>
+  readdirSync(new URL('../../storage/migrations', import.meta.url))
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
 
 function newEntry(changes: Partial<LedgerEntry> = {}): LedgerEntry {
   return {
@@ -118,6 +165,7 @@ function newEntry(changes: Partial<LedgerEntry> = {}): LedgerEntry {
     totalMs: 812.5,
     promptTokens: 12,
     completionTokens: null,
+    chargedTokens: 30,
     outcome: 'failed',
     errorCode: 'no_healthy_server',
     createdAt: new Date('2026-01-02T03:04:05.678Z'),

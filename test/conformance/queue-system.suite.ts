@@ -6,6 +6,8 @@ import type { QueueSystem } from '../../jobs/queue-system.ts';
 import type { BusMessage } from '../../jobs/reply-bus.ts';
 import { waitFor } from '../support/wait-for.ts';
 
+const TAG = 100;
+
 export interface QueueSystemFixture {
   /** A queue system with a fresh inbox on the suite's store. */
   open(inbox: InboxId): Promise<QueueSystem>;
@@ -53,7 +55,7 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
   test('a job is in the store before anyone consumes it', async () => {
     const id = newJobId();
 
-    await queue().add(id, { body: 'x' });
+    await queue().add(id, { body: 'x' }, TAG);
 
     expect(await queue().state(id)).toEqual({ status: 'waiting' });
     await queue().remove(id);
@@ -68,7 +70,7 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
       'é"\\': '漢字 😀',
     });
 
-    await queue().add(id, { body, b: 1, a: null });
+    await queue().add(id, { body, b: 1, a: null }, TAG);
     const taken = await runOnce(id);
 
     expect(taken).toMatchObject({ id, attempt: 1, data: { body, b: 1, a: null } });
@@ -77,16 +79,16 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
 
   test('adding an id that is there already changes nothing', async () => {
     const id = newJobId();
-    await queue().add(id, { body: 'first' });
+    await queue().add(id, { body: 'first' }, TAG);
 
-    await queue().add(id, { body: 'second' });
+    await queue().add(id, { body: 'second' }, TAG);
 
     expect(await runOnce(id)).toMatchObject({ data: { body: 'first' } });
   });
 
   test('a job that is done leaves nothing in the store', async () => {
     const id = newJobId();
-    await queue().add(id, { body: 'x' });
+    await queue().add(id, { body: 'x' }, TAG);
 
     await runOnce(id);
 
@@ -95,7 +97,7 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
 
   test('a dead job stays with its reason and is not run again', async () => {
     const id = newJobId();
-    await queue().add(id, { body: 'x' });
+    await queue().add(id, { body: 'x' }, TAG);
 
     await runOnce(id, { status: 'dead', reason: 'bad_backend' });
 
@@ -110,7 +112,7 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
   test('a job that is put back is run again as its next attempt', async () => {
     const id = newJobId();
     const attempts: number[] = [];
-    await queue().add(id, { body: 'x' });
+    await queue().add(id, { body: 'x' }, TAG);
 
     consume(async (job) => {
       if (job.id !== id) return { status: 'done' };
@@ -126,8 +128,8 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
 
   test('a waiting job can be removed and is then never run', async () => {
     const [removed, kept] = [newJobId(), newJobId()];
-    await queue().add(removed, { body: 'x' });
-    await queue().add(kept, { body: 'x' });
+    await queue().add(removed, { body: 'x' }, TAG);
+    await queue().add(kept, { body: 'x' }, TAG);
     const ran: string[] = [];
 
     expect(await queue().remove(removed)).toBe(true);
@@ -145,9 +147,9 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
     const id = newJobId();
     const running = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<void>();
-    await queue().add(id, { body: 'x' });
+    await queue().add(id, { body: 'x' }, TAG);
 
-    const consumer = consume(async (_job, signal) => {
+    const consumer = consume(async (_job, { signal }) => {
       running.resolve();
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       aborted.resolve();
@@ -173,13 +175,12 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
       },
       { concurrency: 1 },
     );
-    for (const id of ids) await queue().add(id, { body: 'x' });
+    for (const id of ids) await queue().add(id, { body: 'x' }, TAG);
     await waitFor(() => ran.length === 1, 'the first job runs');
 
     consumer.setConcurrency(2);
-    consumer.wake();
 
-    await waitFor(() => ran.length === 2, 'the second job runs beside it', 1_000);
+    await waitFor(() => ran.length === 2, 'the second job runs beside it');
     open.resolve();
   });
 
@@ -192,7 +193,7 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
       await open.promise;
       return { status: 'done' };
     });
-    await queue().add(id, { body: 'x' });
+    await queue().add(id, { body: 'x' }, TAG);
     await running.promise;
 
     consumer.pause();
@@ -211,7 +212,7 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
       ran.push(job.id);
       return { status: 'done' };
     };
-    for (const id of ids) await queue().add(id, { body: randomUUID() });
+    for (const id of ids) await queue().add(id, { body: randomUUID() }, TAG);
 
     consume(run, { concurrency: 8 });
     consume(run, { concurrency: 8 });
@@ -220,10 +221,31 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
     expect([...ran].sort()).toEqual([...ids].sort());
   });
 
-  test('jobs are taken in the order of their adds', async () => {
+  test('the job with the lowest tag is taken first, whenever it was added', async () => {
+    const [late, early, middle] = [newJobId(), newJobId(), newJobId()];
+    const ran: string[] = [];
+    await queue().add(late, {}, 300);
+    await queue().add(early, {}, 1);
+    await queue().add(middle, {}, 2 ** 21 - 1);
+    await queue().reorder(middle, 200);
+    await queue().reorder(newJobId(), 1);
+
+    consume(
+      async (job) => {
+        ran.push(job.id);
+        return { status: 'done' };
+      },
+      { concurrency: 1 },
+    );
+
+    await waitFor(() => ran.length === 3, 'all ran');
+    expect(ran).toEqual([early, middle, late]);
+  });
+
+  test('jobs with one tag are taken in the order of their adds', async () => {
     const ids = Array.from({ length: 20 }, newJobId);
     const ran: string[] = [];
-    for (const id of ids) await queue().add(id, { body: 'x' });
+    for (const id of ids) await queue().add(id, { body: 'x' }, TAG);
 
     consume(
       async (job) => {
@@ -237,10 +259,30 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
     expect(ran).toEqual(ids);
   });
 
+  test('the doorbell of runs rings for a consumer, and for no class', async () => {
+    const id = newJobId();
+    const heard: unknown[] = [];
+    await system.runs.add(id, { runId: 'run_1' }, 1);
+
+    const consumer = system.runs.consume({
+      concurrency: 1,
+      run: async ({ data }) => {
+        heard.push(data);
+        return { status: 'done' };
+      },
+      onDead: () => {},
+    });
+
+    await waitFor(() => heard.length > 0, 'the ring');
+    expect(heard).toEqual([{ runId: 'run_1' }]);
+    expect(await queue().state(id)).toEqual({ status: 'missing' });
+    await consumer.close();
+  });
+
   test('the queues of different classes do not mix', async () => {
     const id = newJobId();
 
-    await system.queue('heavyweight').add(id, { body: 'x' });
+    await system.queue('heavyweight').add(id, { body: 'x' }, TAG);
 
     expect(await queue().state(id)).toEqual({ status: 'missing' });
     expect(await system.queue('heavyweight').remove(id)).toBe(true);

@@ -32,9 +32,46 @@ describe('a wrong configuration', () => {
     [{ PORT: '-1' }, 'PORT: got -1, takes a whole number from 0 to 65535.'],
     [{ HOST: 'http://x' }, 'HOST: got "http://x", takes an address such as 127.0.0.1, or a host name.'],
     [
+      { CITADEL_LIMITS_RETRY_BUDGET: '20%' },
+      'CITADEL_LIMITS_RETRY_BUDGET: got "20%", takes a number from 0 to 1.',
+    ],
+    [
       { CITADEL_HEALTH_INTERVAL_MS: '1e3' },
       'CITADEL_HEALTH_INTERVAL_MS: got "1e3", takes a whole number from 1 to 86400000.',
     ],
+    [
+      { CITADEL_NETWORKS_SERVERS: 'loopback,10.0.0.1,10.0.0.0/33' },
+      'CITADEL_NETWORKS_SERVERS[1]: got "10.0.0.1", takes loopback, private, or a CIDR such as 203.0.113.0/24.',
+      'CITADEL_NETWORKS_SERVERS[2]: got "10.0.0.0/33", takes loopback, private, or a CIDR such as 203.0.113.0/24.',
+    ],
+    [
+      { CITADEL_OUTBOUND_ALLOW: 'public' },
+      'CITADEL_OUTBOUND_ALLOW[0]: got "public", takes loopback, private, or a CIDR such as 203.0.113.0/24.',
+    ],
+    [
+      { CITADEL_WEBHOOK_SECRET: 'whsec_c2hvcnQ=' },
+      expect.stringMatching(/^CITADEL_WEBHOOK_SECRET: takes whsec_ and 24 to 64 random bytes in base64/),
+    ],
+    [{ CITADEL_URL: 'ftp://h' }, expect.stringMatching(/^CITADEL_URL: .*takes a URL that begins with http/)],
+    [
+      { CITADEL_ALIASES: 'fast' },
+      'CITADEL_ALIASES: got "fast", takes a mapping of a name to a list of models.',
+    ],
+    [{ CITADEL_ALIASES: '{"fast":[]}' }, 'CITADEL_ALIASES.fast: got a list, takes at least 1 entries.'],
+    ...[
+      '2130706433',
+      '0x7f.1',
+      '10.1',
+      'a b',
+      'http://h',
+      'fe80::1%eth0',
+      'h:80',
+      'user@h',
+      '[10.0.0.1]',
+    ].map((hostname): [object, string] => [
+      { CITADEL_SERVERS: JSON.stringify([{ id: 'a', hostname, port: 1 }]) },
+      `CITADEL_SERVERS[0].hostname: got "${hostname}", takes a host name, or an IP address written in full.`,
+    ]),
     [{ CITADEL_SERVERS: '{}' }, 'CITADEL_SERVERS: got a mapping, takes a list.'],
     [
       { CITADEL_SERVERS: '[{"id":"a",]' },
@@ -98,9 +135,9 @@ describe('a wrong configuration', () => {
       'servers[0].max_concurency in citadel.yaml: is not known to this version. Did you mean max_concurrency?',
       'limits.first_tokn_ms in citadel.yaml: is not known to this version. Did you mean first_token_ms?',
       expect.stringMatching(/^limits\.retries in .* is not known to this version\. Known here: body_bytes, /),
-      'router in citadel.yaml: is not known to this version. Known here: servers, classes, limits, health.',
+      'router in citadel.yaml: is not known to this version. Known here: servers, classes, aliases, networks, limits, rag, health.',
       'port in citadel.yaml: is set in the environment, as PORT.',
-      'health in citadel.yaml: takes a mapping of interval_ms, timeout_ms.',
+      'health in citadel.yaml: takes a mapping of interval_ms, suspicious_interval_ms, unhealthy_after, healthy_after, timeout_ms, passive.',
     ]);
   });
 
@@ -108,13 +145,13 @@ describe('a wrong configuration', () => {
     expect(
       setup().problems({
         CITADEL_PORT: '1',
-        CITADEL_API_KEY: 'secret',
+        CITADEL_APIKEYS: 'secret',
         CITADEL_COLOUR_OF_SKY: 'secret',
         CITY: '1',
       }),
     ).toEqual([
       'CITADEL_PORT: is not known to this version. Did you mean PORT?',
-      'CITADEL_API_KEY: is not known to this version. Did you mean CITADEL_API_KEYS?',
+      'CITADEL_APIKEYS: is not known to this version. Did you mean CITADEL_API_KEYS?',
       'CITADEL_COLOUR_OF_SKY: is not known to this version. "citadel --help" lists the variables.',
     ]);
   });

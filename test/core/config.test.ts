@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { isLoopback } from '../../core/config.ts';
 import { CONFIG_HELP } from '../../core/config-schema.ts';
 import { setupConfig as setup } from '../support/config-bundle.ts';
 
@@ -12,6 +13,7 @@ describe('loadConfig', () => {
     expect(load()).toEqual({
       host: '127.0.0.1',
       port: 8002,
+      portIsSet: false,
       dataDir: join(cwd, 'data'),
       databaseUrl: undefined,
       redisUrl: undefined,
@@ -19,6 +21,12 @@ describe('loadConfig', () => {
       discover: true,
       demo: 'auto',
       apiKeys: [],
+      corsOrigins: [],
+      outboundAllow: [],
+      failPoints: '',
+      webhookSecret: undefined,
+      serverUrl: undefined,
+      serverKey: undefined,
       servers: [],
       logLevel: 'info',
       classes: {
@@ -26,18 +34,38 @@ describe('loadConfig', () => {
         heavyweight: { models: ['mixtral', 'nous-hermes2'], concurrency: 64, queueDepth: 1000 },
         embedding: { models: ['nomic-embed-text'], concurrency: 64, queueDepth: 1000 },
       },
+      aliases: {},
+      networks: { servers: ['loopback', 'private'], outbound: [] },
       limits: {
         bodyBytes: 10_485_760,
+        ingestBytes: 33_554_432,
+        uploadBytes: 104_857_600,
         jsonDepth: 64,
+        outputBytes: 4_194_304,
+        startMs: 60_000,
         connectMs: 1_000,
         firstTokenMs: 10_000,
         loadMs: 120_000,
         idleMs: 15_000,
         totalMs: 600_000,
         attempts: 3,
+        retryBudget: 0.2,
+        retryFloorPer10s: 10,
+        stepsAtOnce: 512,
+        modelHoldMs: 2_000,
       },
-      health: { intervalMs: 30_000, timeoutMs: 5_000 },
+      rag: { ingestGroups: 3, embedTexts: 64, embedTokens: 8_192, embedCalls: 2 },
+      isTrialWithoutFencing: false,
+      health: {
+        intervalMs: 30_000,
+        suspiciousIntervalMs: 1_000,
+        unhealthyAfter: 3,
+        healthyAfter: 5,
+        passive: true,
+        timeoutMs: 5_000,
+      },
       serverKeys: {},
+      readServerKey: expect.any(Function),
       notices: [],
     });
   });
@@ -58,12 +86,15 @@ describe('loadConfig', () => {
       CITADEL_CLASSES_LIGHTWEIGHT_MODELS: 'phi3, qwen3 ,',
       CITADEL_CLASSES_LIGHTWEIGHT_CONCURRENCY: '8',
       CITADEL_LIMITS_FIRST_TOKEN_MS: '2500',
+      CITADEL_LIMITS_RETRY_BUDGET: '0.35',
+      CITADEL_LIMITS_RETRY_FLOOR_PER_10S: '4',
       CITADEL_HEALTH_INTERVAL_MS: '100',
     });
 
     expect(config).toMatchObject({
       host: '::1',
       port: 0,
+      portIsSet: true,
       dataDir: '/var/lib/citadel',
       databaseUrl: 'postgresql://u:p@db/citadel',
       redisUrl: 'rediss://:p@cache:6380/1',
@@ -79,20 +110,67 @@ describe('loadConfig', () => {
       ],
       logLevel: 'debug',
       classes: { lightweight: { models: ['phi3', 'qwen3'], concurrency: 8, queueDepth: 1000 } },
-      limits: { firstTokenMs: 2500 },
+      limits: { firstTokenMs: 2500, retryBudget: 0.35, retryFloorPer10s: 4 },
       health: { intervalMs: 100 },
     });
   });
 
   test('documented settings of a later version are accepted and told of', () => {
-    const { load } = setup({ 'citadel.yaml': 'aliases: {fast: [phi3]}\nhealth: {unhealthy_after: 3}\n' });
+    const { load } = setup({ 'citadel.yaml': 'prices: {}\n' });
 
-    const { notices } = load({ CITADEL_WEBHOOK_SECRET: 'whsec_x' });
+    expect(load().notices).toEqual([
+      expect.stringMatching(/^prices in .*citadel\.yaml has no effect in this version\.$/),
+    ]);
+  });
 
-    expect(notices).toEqual([
-      expect.stringMatching(/^aliases in .*citadel\.yaml has no effect in this version\.$/),
-      expect.stringMatching(/^health\.unhealthy_after in .*citadel\.yaml has no effect in this version\.$/),
-      'CITADEL_WEBHOOK_SECRET has no effect in this version.',
+  test('what webhooks and http steps may reach is read from the file and from the environment, and both count', () => {
+    const { load } = setup({ 'citadel.yaml': 'networks: {outbound: [10.0.0.0/8]}\n' });
+
+    expect(load({ CITADEL_OUTBOUND_ALLOW: '127.0.0.1/32, fd00::/8' })).toMatchObject({
+      networks: { outbound: ['10.0.0.0/8', '127.0.0.1/32', 'fd00::/8'] },
+    });
+  });
+
+  test('a key for commands is not taken for the keys of a server without a word', () => {
+    expect(setup().load({ CITADEL_API_KEY: KEY })).toMatchObject({
+      serverKey: KEY,
+      apiKeys: [],
+      notices: [
+        expect.stringMatching(
+          /^CITADEL_API_KEY is read by the runs and jobs commands alone.*CITADEL_API_KEYS/,
+        ),
+      ],
+    });
+  });
+
+  test('aliases and networks are read from the file, or from JSON and a list in the environment', () => {
+    const { load } = setup({
+      'citadel.yaml': 'aliases: {fast: [phi3, openchat]}\nnetworks: {servers: [private, "2001:db8::/32"]}\n',
+    });
+
+    expect(load()).toMatchObject({
+      aliases: { fast: ['phi3', 'openchat'] },
+      networks: { servers: ['private', '2001:db8::/32'] },
+    });
+    const env = { CITADEL_ALIASES: '{"a":["b"]}', CITADEL_NETWORKS_SERVERS: 'loopback, 10.0.0.0/8' };
+    expect(load(env)).toMatchObject({
+      aliases: { a: ['b'] },
+      networks: { servers: ['loopback', '10.0.0.0/8'] },
+    });
+  });
+
+  test("a server that is registered later gets the variable it names, and none of Citadel's own", () => {
+    const { readServerKey } = setup().load({
+      GPU2_KEY: 'sk-2',
+      DATABASE_URL: 'postgres://u:p@db/citadel',
+      CITADEL_API_KEYS: `a:user:${KEY}`,
+    });
+
+    expect(['GPU2_KEY', 'DATABASE_URL', 'CITADEL_API_KEYS', 'NOT_THERE'].map(readServerKey)).toEqual([
+      'sk-2',
+      undefined,
+      undefined,
+      undefined,
     ]);
   });
 
@@ -163,24 +241,39 @@ describe('loadConfig', () => {
     expect(serverKeys.constructor).toBeUndefined();
   });
 
-  test.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost'])(
-    'no key is needed on the loopback address %s',
-    (HOST) => {
-      expect(setup().problems({ HOST })).toEqual([]);
-    },
-  );
+  test.each([
+    ['127.0.0.1', true],
+    ['127.9.9.9', true],
+    ['::1', true],
+    ['localhost', true],
+    ['0.0.0.0', false],
+    ['::', false],
+    ['192.168.1.4', false],
+    ['example.com', false],
+    ['127.example.com', false],
+  ])('an address is known to be of this machine alone: %s, %s', (host, expected) => {
+    expect(isLoopback(host)).toBe(expected);
+  });
 
-  test.each(['0.0.0.0', '::', '192.168.1.4', 'example.com', '127.example.com'])(
-    'bound to %s without a key it refuses to start',
-    (HOST) => {
-      const { problems } = setup();
+  test('origins that may call are exact ones', () => {
+    const { load, problems } = setup();
 
-      expect(problems({ HOST })).toEqual([
-        `HOST=${HOST} would let anyone call Citadel: set CITADEL_API_KEYS (name:role:key,…) or bind to 127.0.0.1.`,
+    expect(load({ CITADEL_CORS_ORIGINS: 'https://a.example, http://localhost:3000' }).corsOrigins).toEqual([
+      'https://a.example',
+      'http://localhost:3000',
+    ]);
+    for (const CITADEL_CORS_ORIGINS of [
+      '*',
+      'a.example',
+      'https://a.example/',
+      'https://A.example',
+      'null',
+    ]) {
+      expect(problems({ CITADEL_CORS_ORIGINS })).toEqual([
+        expect.stringMatching(/^CITADEL_CORS_ORIGINS.*takes exact origins such as https:/),
       ]);
-      expect(problems({ HOST, CITADEL_API_KEYS: `a:user:${KEY}` })).toEqual([]);
-    },
-  );
+    }
+  });
 
   test('variables that Kubernetes sets for a service called citadel do not stop the start', () => {
     const env = {

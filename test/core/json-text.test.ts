@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { memberText, withMembers } from '../../core/json-text.ts';
+import { expectWithin, inTime } from '../support/in-time.ts';
 import { createRandom, randomEntries, toUntidyText } from '../support/random-json.ts';
 
 describe('withMembers', () => {
@@ -44,14 +45,16 @@ describe('withMembers', () => {
     }
   });
 
-  test('a string of 10 MB and 5 million escapes each cost less than a second', () => {
+  test('a string of 10 MB and 5 million escapes each cost less than a second', async () => {
     const image = JSON.stringify({ url: 'iVBORw0KGgo/'.repeat(900_000), stream: false });
     const escapes = JSON.stringify({ text: '"\\'.repeat(2_500_000), stream: false });
-    const start = performance.now();
-    for (const text of [image, escapes]) {
-      expect(withMembers(text, { stream: 'true' }).length).toBe(text.length - 1);
-    }
-    expect(performance.now() - start).toBeLessThan(2_000);
+    await inTime(async () => {
+      const start = performance.now();
+      for (const text of [image, escapes]) {
+        expect(withMembers(text, { stream: 'true' }).length).toBe(text.length - 1);
+      }
+      expectWithin(2_000, performance.now() - start);
+    });
   });
 });
 

@@ -58,7 +58,7 @@ async function list(query: string): Promise<BoardQueue[]> {
   return JSON.parse(text).queues;
 }
 
-const WAITING = 'activeQueue=lightweight&status=waiting&page=1&jobsPerPage=10';
+const WAITING = 'activeQueue=lightweight&status=prioritized&page=1&jobsPerPage=10';
 
 async function listJobs() {
   const queues = await list(WAITING);
@@ -66,11 +66,11 @@ async function listJobs() {
 }
 
 describe('the queue board', () => {
-  test('lists the queue of each model class, read only', async () => {
+  test('lists the queue of each model class and that of runs, read only', async () => {
     const queues = await list('page=1&jobsPerPage=10');
 
     expect(queues.map(({ name, readOnlyMode }) => ({ name, readOnlyMode }))).toEqual(
-      ['lightweight', 'heavyweight', 'embedding'].map((name) => ({ name, readOnlyMode: true })),
+      ['lightweight', 'heavyweight', 'embedding', 'runs'].map((name) => ({ name, readOnlyMode: true })),
     );
   });
 
@@ -114,7 +114,7 @@ describe('the queue board', () => {
     expect(answers.map(({ status }) => status)).not.toContain(500);
     expect(JSON.parse(answers[paths.indexOf(job)]?.text ?? '')).toMatchObject({
       job: { id: jobId },
-      status: 'waiting',
+      status: 'prioritized',
     });
     for (const { text } of answers) {
       expect(text).not.toContain(CANARY);
@@ -137,7 +137,7 @@ describe('the queue board', () => {
     await read(path.replace('JOB', jobId), { method, headers, body });
     const [queue] = await list(WAITING);
 
-    expect(queue).toMatchObject({ isPaused: false, counts: { waiting: 1 }, jobs: [{ id: jobId }] });
+    expect(queue).toMatchObject({ isPaused: false, counts: { prioritized: 1 }, jobs: [{ id: jobId }] });
   });
 
   test('answers what there is not, and what is malformed, without a stack', async () => {

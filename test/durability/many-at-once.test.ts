@@ -24,8 +24,7 @@ describeWith(redisService, 'an API and two workers', () => {
           Array.from({ length: CALLS }, (_, index) => echo(api, index, true)),
         );
 
-        expect(whole.filter((right) => !right)).toHaveLength(0);
-        expect(streamed.filter((right) => !right)).toHaveLength(0);
+        expect(new Set([...whole, ...streamed])).toEqual(new Set(['right']));
         await waitFor(async () => {
           const { waiting, active, dead } = await countJobs(api);
           return waiting + active + dead === 0;
@@ -37,15 +36,20 @@ describeWith(redisService, 'an API and two workers', () => {
   );
 });
 
-/** Whether the answer is the one to this very prompt. */
-async function echo(api: FleetProcess, index: number, stream: boolean): Promise<boolean> {
+/** `right` when the answer is the one to this very prompt; else what came. */
+async function echo(api: FleetProcess, index: number, stream: boolean): Promise<string> {
   const nonce = `nonce-${index}-${Math.random().toString(36).slice(2)};`;
   const response = await api.post(PATH, chat(MODEL, nonce, { stream }));
   const text = await response.text();
-  if (response.status !== 200) return false;
-  if (!stream) return JSON.parse(text).choices[0].message.content.includes(nonce);
+  return response.status === 200 && contentOf(text, stream)?.includes(nonce)
+    ? 'right'
+    : `${response.status} ${text}`;
+}
+
+/** Null for a stream that is not whole. */
+function contentOf(text: string, stream: boolean): string | null {
+  if (!stream) return JSON.parse(text).choices[0].message.content;
   const events = readEvents(text);
-  if (events.pop() !== '[DONE]') return false;
-  const content = events.map((event) => JSON.parse(event).choices[0]?.delta.content ?? '').join('');
-  return content.includes(nonce);
+  if (events.pop() !== '[DONE]') return null;
+  return events.map((event) => JSON.parse(event).choices[0]?.delta.content ?? '').join('');
 }

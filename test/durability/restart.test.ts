@@ -9,7 +9,7 @@ import { waitFor } from '../support/wait-for.ts';
 const MODEL = 'plain';
 const PATH = '/v1/chat/completions';
 /** The locks of the dead process must lapse and be found lapsed. */
-const DRAINED_WITHIN_MS = 20_000;
+const DRAINED_WITHIN_MS = 40_000;
 const TEST_LIMIT_MS = 90_000;
 
 describe('on the embedded store', () => restartTest(false));

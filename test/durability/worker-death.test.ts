@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { DemoServer } from '../../servers/demo/demo-server.ts';
 import { chat, readEvents } from '../support/citadel.ts';
 import { withFleet } from '../support/citadel-fleet.ts';
+import { expectWithin, inTime } from '../support/in-time.ts';
 import { countJobs } from '../support/queue-counts.ts';
 import { redisService } from '../support/redis.ts';
 import { describeWith } from '../support/services.ts';
@@ -9,11 +10,11 @@ import { waitFor } from '../support/wait-for.ts';
 
 const MODEL = 'plain';
 const OTHER = 'other';
-const STREAM = 'sim:token=50+tokens=400';
+const STREAM = 'sim:token=50+tokens=10000';
 const PATH = '/v1/chat/completions';
 /** From a worker's death to another one's answer: the lock must lapse and be found lapsed. */
 const RESCUE_WITHIN_MS = 12_000;
-const TEST_LIMIT_MS = 90_000;
+const TEST_LIMIT_MS = 150_000;
 
 describeWith(redisService, 'with workers in other processes', () => {
   test.concurrent(
@@ -39,50 +40,56 @@ describeWith(redisService, 'with workers in other processes', () => {
   test.concurrent(
     'a worker killed mid-call costs time, not the answer: another one gives it, once',
     () =>
-      withFleet({ models: [MODEL] }, async ({ start, model }) => {
-        const [api, doomed] = await Promise.all([start('api'), start('worker')]);
-        model.setFault('hang');
-        const answer = api.post(PATH, chat(MODEL, 'nonce 78'));
-        await waitFor(() => model.openCalls() === 1, 'the call runs');
-        await start('worker');
-        model.setFault(undefined);
+      inTime(() =>
+        withFleet({ models: [MODEL] }, async ({ start, model }) => {
+          const [api, doomed] = await Promise.all([start('api'), start('worker')]);
+          model.setFault('hang');
+          const answer = api.post(PATH, chat(MODEL, 'nonce 78'));
+          await waitFor(() => model.openCalls() === 1, 'the call runs');
+          await start('worker');
+          model.setFault(undefined);
 
-        doomed.kill('SIGKILL');
-        const killedMs = performance.now();
+          doomed.kill('SIGKILL');
+          const killedMs = performance.now();
 
-        const response = await answer;
-        expect(performance.now() - killedMs).toBeLessThan(RESCUE_WITHIN_MS);
-        expect(response.status).toBe(200);
-        expect(await response.text()).toContain('nonce 78');
-        expect(callsOf(model).map(({ finished }) => finished)).toEqual([false, true]);
-        await waitFor(async () => isEmpty(await countJobs(api)), 'nothing of it is left in the store');
-      }),
+          const response = await answer;
+          const rescuedMs = performance.now() - killedMs;
+          expect(response.status).toBe(200);
+          expect(await response.text()).toContain('nonce 78');
+          expect(callsOf(model).map(({ finished }) => finished)).toEqual([false, true]);
+          await waitFor(async () => isEmpty(await countJobs(api)), 'nothing of it is left in the store');
+          expectWithin(RESCUE_WITHIN_MS, rescuedMs);
+        }),
+      ),
     TEST_LIMIT_MS,
   );
 
   test.concurrent(
     'a worker killed mid-stream ends the stream in an error, never as if it were whole',
     () =>
-      withFleet({ models: [STREAM, OTHER] }, async ({ start, model }) => {
-        const [api, doomed] = await Promise.all([start('api'), start('worker')]);
-        const response = await api.post(PATH, chat(STREAM, 'Hi', { stream: true }));
-        expect(response.status).toBe(200);
-        const text = response.text();
-        await start('worker');
-        expect(model.openCalls()).toBe(1);
+      inTime(() =>
+        withFleet({ models: [STREAM, OTHER] }, async ({ start, model }) => {
+          const [api, doomed] = await Promise.all([start('api'), start('worker')]);
+          const response = await api.post(PATH, chat(STREAM, 'Hi', { stream: true }));
+          expect(response.status).toBe(200);
+          const text = response.text();
+          await start('worker');
+          expect(model.openCalls()).toBe(1);
 
-        doomed.kill('SIGKILL');
-        const killedMs = performance.now();
+          doomed.kill('SIGKILL');
+          const killedMs = performance.now();
 
-        const events = readEvents(await text);
-        expect(performance.now() - killedMs).toBeLessThan(RESCUE_WITHIN_MS);
-        expect(events).not.toContain('[DONE]');
-        expect(JSON.parse(events.at(-1) ?? '{}')).toMatchObject({ error: { code: 'bad_backend' } });
-        // Nobody waits for the second run of it.
-        await waitFor(() => model.openCalls() === 0, 'no call is open', 2_000);
-        await waitFor(async () => isEmpty(await countJobs(api)), 'nothing of it is left in the store');
-        expect((await api.post(PATH, chat(OTHER))).status).toBe(200);
-      }),
+          const events = readEvents(await text);
+          const endedMs = performance.now() - killedMs;
+          expect(events).not.toContain('[DONE]');
+          expect(JSON.parse(events.at(-1) ?? '{}')).toMatchObject({ error: { code: 'bad_backend' } });
+          // Nobody waits for the second run of it.
+          await waitFor(() => model.openCalls() === 0, 'no call is open');
+          await waitFor(async () => isEmpty(await countJobs(api)), 'nothing of it is left in the store');
+          expect((await api.post(PATH, chat(OTHER))).status).toBe(200);
+          expectWithin(RESCUE_WITHIN_MS, endedMs);
+        }),
+      ),
     TEST_LIMIT_MS,
   );
 
@@ -95,7 +102,7 @@ describeWith(redisService, 'with workers in other processes', () => {
         model.setFault('hang');
         const answer = api.post(PATH, chat(MODEL, 'poison'));
         for (let kills = 1; kills <= 3; kills++) {
-          await waitFor(() => poisoned(model).length === kills, `call ${kills}`, 20_000);
+          await waitFor(() => poisoned(model).length === kills, `call ${kills}`, 30_000);
           const next = await start('worker');
           worker.kill('SIGKILL');
           worker = next;

@@ -1,8 +1,11 @@
 import { afterEach } from '@jest/globals';
 import { type InboxId, type JobId, newInboxId, newJobId, newRequestId } from '../../core/ids.ts';
-import { createDispatcher, type DispatchEnd, type Dispatcher } from '../../jobs/dispatcher.ts';
+import { createAdmission } from '../../jobs/admission.ts';
+import { createDispatcher, type Dispatcher } from '../../jobs/dispatcher.ts';
 import type { ModelJob } from '../../jobs/model-job.ts';
 import type { ReplyFrame } from '../../jobs/reply-bus.ts';
+import type { DispatchEnd } from '../../jobs/waiter.ts';
+import type { Place } from '../../jobs/waiting-line.ts';
 import { createMemoryQueues } from './memory-queues.ts';
 
 export const TOTAL_MS = 60_000;
@@ -30,10 +33,16 @@ afterEach(() => {
 export function setup() {
   const memory = createMemoryQueues();
   const clock = { ms: 1_000_000 };
-  const dispatcher = createDispatcher({ queues: memory.queues, totalMs: TOTAL_MS, now: () => clock.ms });
+  const now = () => clock.ms;
+  const admission = createAdmission({
+    queueDepth: { lightweight: 100, heavyweight: 100, embedding: 100 },
+    now,
+  });
+  const dispatcher = createDispatcher({ queues: memory.queues, admission, totalMs: TOTAL_MS, now });
   dispatchers.push(dispatcher);
   const id = newJobId();
   const told: Told[] = [];
+  const places: Place[] = [];
   const { bus } = memory.queues;
   const job: ModelJob = {
     requestId: newRequestId(),
@@ -41,6 +50,8 @@ export function setup() {
     endpoint: 'chat/completions',
     model: 'm',
     modelClass: 'lightweight',
+    priority: 'normal',
+    maxWaitMs: null,
     stream: true,
     includeUsage: false,
     wholeOnly: false,
@@ -51,12 +62,15 @@ export function setup() {
   return {
     ...memory,
     dispatcher,
+    line: admission.line('lightweight'),
     id,
     job,
     told,
+    places,
     ends: () => told.filter((item) => typeof item === 'object' && 'end' in item).map((item) => item.end),
-    dispatch: () =>
-      dispatcher.dispatch(id, job, {
+    dispatch: (maxWaitMs: number | null = null) =>
+      dispatcher.dispatch(id, { ...job, maxWaitMs }, 1, {
+        onQueued: (place) => places.push(place),
         onTaken: () => told.push('taken'),
         onStarted: ({ server, attempts, parkedMs }) => told.push({ started: { server, attempts, parkedMs } }),
         onChunks: (chunks) => told.push({ chunks }),
@@ -94,7 +108,7 @@ function createWorker({ attempt, id, send }: { attempt: number; id: JobId; send:
   return {
     inbox,
     sendAt,
-    take: () => sendNext({ type: 'taken', worker: inbox }),
+    take: () => sendNext({ type: 'taken', virtual: 0, worker: inbox }),
     begin: () => sendNext({ type: 'started', ...START }),
     say: (...data: string[]) => sendNext({ type: 'chunks', data }),
     finish: (body: string | null = null) => sendNext({ type: 'done', body, facts: FACTS }),

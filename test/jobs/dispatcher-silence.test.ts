@@ -66,7 +66,7 @@ describe('a request that nobody answers', () => {
       expect(ends()).toEqual([]);
       await pass(1_000);
 
-      expect(ends()).toMatchObject(failedWith('internal'));
+      expect(ends()).toMatchObject([{ ...failedWith('internal')[0], isLost: true }]);
     },
   );
 
@@ -79,6 +79,22 @@ describe('a request that nobody answers', () => {
 
     await pass(SILENCE_MS);
     finish();
+    await pass(1_000);
+
+    expect(ends()).toEqual([{ status: 'done', body: null, facts: FACTS }]);
+  });
+
+  test('gets an answer that its process is late to read', async () => {
+    const { dispatch, pass, ends, states, worker, setUnread } = setup();
+    await dispatch();
+    const { take, finish } = worker();
+    states.clear();
+    setUnread(() => {
+      take();
+      finish();
+    });
+
+    await pass(SILENCE_MS);
     await pass(1_000);
 
     expect(ends()).toEqual([{ status: 'done', body: null, facts: FACTS }]);

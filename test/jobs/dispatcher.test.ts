@@ -18,28 +18,27 @@ describe('a dispatched request', () => {
   });
 
   test('counts as queued in its class until a worker takes it', async () => {
-    const { dispatch, worker, dispatcher } = setup();
+    const { dispatch, worker, line } = setup();
     await dispatch();
-    expect(dispatcher.queued('lightweight')).toBe(1);
-    expect(dispatcher.queued('heavyweight')).toBe(0);
+    expect(line.size).toBe(1);
     const { take, finish } = worker();
 
     take();
-    expect(dispatcher.queued('lightweight')).toBe(0);
+    expect(line.size).toBe(0);
     finish();
 
-    expect(dispatcher.queued('lightweight')).toBe(0);
+    expect(line.size).toBe(0);
   });
 
   test('whose caller leaves while it is being added is taken out of its queue again', async () => {
-    const { dispatch, states, id, dispatcher } = setup();
+    const { dispatch, states, id, dispatcher, line } = setup();
 
     const adding = dispatch();
     dispatcher.cancel(id);
     await adding;
 
     await waitFor(() => !states.has(id), 'the job is gone');
-    expect(dispatcher.queued('lightweight')).toBe(0);
+    expect(line.size).toBe(0);
   });
 
   test('hears its answer in order, and its end once', async () => {
@@ -104,7 +103,8 @@ describe('a dispatched request', () => {
   test('is told apart from the others', async () => {
     const { dispatch, dispatcher, job, worker, ends } = setup();
     await dispatch();
-    await dispatcher.dispatch(newJobId(), job, {
+    await dispatcher.dispatch(newJobId(), job, 2, {
+      onQueued: () => {},
       onTaken: () => {
         throw new Error('not for me');
       },

@@ -68,6 +68,7 @@ function entryOf(): LedgerEntry {
     totalMs: 3,
     promptTokens: 4,
     completionTokens: 5,
+    chargedTokens: 0,
     outcome: 'succeeded',
     errorCode: null,
     createdAt: new Date(0),
@@ -209,6 +210,7 @@ describe('closing the ledger', () => {
     await ledger.close();
     const { tries } = state;
 
+    // Nothing is to happen, which no condition tells: twenty intervals, in any of which it would have written.
     await new Promise((resolve) => setTimeout(resolve, 20));
 
     expect(state.tries).toBe(tries);

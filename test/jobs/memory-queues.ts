@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import { type InboxId, type JobId, newInboxId } from '../../core/ids.ts';
+import { createLocalLeases } from '../../core/local-leases.ts';
 import type { JobQueue, JobState } from '../../jobs/job-queue.ts';
 import type { QueueSystem } from '../../jobs/queue-system.ts';
 import type { BusMessage } from '../../jobs/reply-bus.ts';
@@ -16,6 +17,8 @@ export interface MemoryQueues {
   sent: { to: InboxId | 'all'; message: BusMessage }[];
   /** Makes the store throw on every call. The job of an add may nevertheless be there. */
   setAway(away: boolean): void;
+  /** What this process finds in its inbox when it catches up. */
+  setUnread(read: () => void): void;
 }
 
 export function createMemoryQueues(): MemoryQueues {
@@ -23,6 +26,7 @@ export function createMemoryQueues(): MemoryQueues {
   const states: MemoryQueues['states'] = new Map();
   const sent: MemoryQueues['sent'] = [];
   let away = false;
+  let readInbox = () => {};
 
   const queue: JobQueue = {
     name: 'memory',
@@ -30,6 +34,7 @@ export function createMemoryQueues(): MemoryQueues {
       states.set(id, { status: 'waiting' });
       requireStore();
     },
+    reorder: notHere,
     async remove(id) {
       requireStore();
       return states.get(id)?.status === 'waiting' && states.delete(id);
@@ -48,6 +53,9 @@ export function createMemoryQueues(): MemoryQueues {
     setAway: (value) => {
       away = value;
     },
+    setUnread: (read) => {
+      readInbox = read;
+    },
     queues: {
       kind: 'redis',
       bus: {
@@ -60,8 +68,11 @@ export function createMemoryQueues(): MemoryQueues {
           sent.push({ to: 'all', message });
           await local.broadcast(message);
         },
+        caughtUp: async () => readInbox(),
       },
+      leases: createLocalLeases(),
       queue: () => queue,
+      runs: queue,
       ping: async () => {},
       close: async () => {},
     },

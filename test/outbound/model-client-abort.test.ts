@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
+import { expectWithin, inTime } from '../support/in-time.ts';
 import { sendJson, sendStream, waitFor } from '../support/scripted-server.ts';
-import { chunk, event, failureOf, iteratorOf, setup, timers } from './support.ts';
+import { bothHaveRead, chunk, event, failureOf, iteratorOf, setup, timers } from './support.ts';
 
 type Chat = Parameters<typeof setup>[0];
 
 const good = event(chunk('hi'));
 const reason = new Error('the caller left');
+const CLOSED_WITHIN_MS = 250;
 
 async function opened(chat: Chat, options?: Parameters<typeof setup>[1]) {
   const it = await setup(chat, options);
@@ -35,41 +37,49 @@ describe('aborting the signal closes the socket within 250 ms and throws its rea
     ['in the midst of an error body', (res) => void res.writeHead(500).write('{')],
   ])('%s', async (_name, chat) => {
     const before = timers();
-    await using it = await opened(chat);
-    const failure = failureOf(it.call({}, it.controller.signal));
-    await waitFor(() => it.server.openCalls() === 1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await inTime(async () => {
+      await using it = await opened(chat);
+      const failure = failureOf(it.call({}, it.controller.signal));
+      await waitFor(() => it.server.requests.length === 1);
+      await bothHaveRead();
 
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
-    expect(await failure).toBe(reason);
-    await it.close();
+      const closedMs = await it.closedAfter(() => it.controller.abort(reason));
+      expect(await failure).toBe(reason);
+      expectWithin(CLOSED_WITHIN_MS, closedMs);
+    });
     await waitFor(() => timers() <= before);
   });
 
-  test('while the stream is waited for', async () => {
-    await using it = await opened((res) => sendStream(res, [good], { end: false }));
-    const events = iteratorOf(await it.call({}, it.controller.signal));
-    await events.next();
-    const next = events.next().catch((error: unknown) => error);
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
-    expect(await next).toBe(reason);
-    expect(await events.next()).toEqual({ done: true, value: undefined });
-  });
+  test('while the stream is waited for', () =>
+    inTime(async () => {
+      await using it = await opened((res) => sendStream(res, [good], { end: false }));
+      const events = iteratorOf(await it.call({}, it.controller.signal));
+      await events.next();
+      const next = events.next().catch((error: unknown) => error);
+      const closedMs = await it.closedAfter(() => it.controller.abort(reason));
+      expect(await next).toBe(reason);
+      expect(await events.next()).toEqual({ done: true, value: undefined });
+      expectWithin(CLOSED_WITHIN_MS, closedMs);
+    }));
 
-  test('while nobody reads the stream, whose events are dropped', async () => {
-    await using it = await opened((res) => sendStream(res, [good], { end: false }));
-    const events = iteratorOf(await it.call({}, it.controller.signal));
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
-    await expect(events.next()).rejects.toBe(reason);
-  });
+  test('while nobody reads the stream, whose events are dropped', () =>
+    inTime(async () => {
+      await using it = await opened((res) => sendStream(res, [good], { end: false }));
+      const events = iteratorOf(await it.call({}, it.controller.signal));
+      const closedMs = await it.closedAfter(() => it.controller.abort(reason));
+      await expect(events.next()).rejects.toBe(reason);
+      expectWithin(CLOSED_WITHIN_MS, closedMs);
+    }));
 
-  test('while a full stream is held up', async () => {
-    await using it = await opened((res) => sendStream(res, [good.repeat(50_000)], { end: false }));
-    const events = iteratorOf(await it.call({ answerBytesMax: 2 ** 30 }, it.controller.signal));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await it.closedAfter(() => it.controller.abort(reason))).toBeLessThan(250);
-    await expect(events.next()).rejects.toBe(reason);
-  });
+  test('while a full stream is held up', () =>
+    inTime(async () => {
+      await using it = await opened((res) => sendStream(res, [good.repeat(50_000)], { end: false }));
+      const events = iteratorOf(await it.call({ answerBytesMax: 2 ** 30 }, it.controller.signal));
+      await bothHaveRead();
+      const closedMs = await it.closedAfter(() => it.controller.abort(reason));
+      await expect(events.next()).rejects.toBe(reason);
+      expectWithin(CLOSED_WITHIN_MS, closedMs);
+    }));
 });
 
 describe('a signal', () => {
@@ -112,15 +122,16 @@ describe('a signal', () => {
 });
 
 describe('leaving the stream', () => {
-  test('by break closes the socket within 250 ms', async () => {
-    await using it = await opened((res) => sendStream(res, [good], { end: false }));
-    const answer = await it.call();
-    if (answer.kind !== 'stream') throw new Error('no stream');
-    const took = await it.closedAfter(async () => {
-      for await (const _batch of answer.events) break;
-    });
-    expect(took).toBeLessThan(250);
-  });
+  test('by break closes the socket within 250 ms', () =>
+    inTime(async () => {
+      await using it = await opened((res) => sendStream(res, [good], { end: false }));
+      const answer = await it.call();
+      if (answer.kind !== 'stream') throw new Error('no stream');
+      const closedMs = await it.closedAfter(async () => {
+        for await (const _batch of answer.events) break;
+      });
+      expectWithin(CLOSED_WITHIN_MS, closedMs);
+    }));
 
   test('by return() ends a next() that still waits', async () => {
     await using it = await opened((res) => sendStream(res, [good], { end: false }));

@@ -1,6 +1,17 @@
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import { type ScriptedRequest, sendJson, sendStream, waitFor } from '../support/scripted-server.ts';
-import { batchesOf, chunk, event, failureOf, iteratorOf, setup, textsOf, toCall } from './support.ts';
+import {
+  batchesOf,
+  bothHaveRead,
+  chunk,
+  event,
+  failureOf,
+  iteratorOf,
+  setup,
+  textsOf,
+  toCall,
+} from './support.ts';
 
 const DONE = event('[DONE]');
 const one = (finish: string | null = 'stop') => event(chunk('hi', finish));
@@ -53,7 +64,7 @@ describe('a call', () => {
       sendStream(res, [], { end: false });
       const cut = bytes.indexOf('🦊') + 2;
       res.write(bytes.subarray(0, cut));
-      setTimeout(() => res.end(bytes.subarray(cut)), 20);
+      bothHaveRead().then(() => res.end(bytes.subarray(cut)));
     });
     expect(await textsOf(await it.call())).toEqual([chunk('日本🦊', 'stop')]);
   });
@@ -96,10 +107,11 @@ describe('a call', () => {
   test('a slow reader holds its own stream up, and loses nothing', async () => {
     const pieces = Array.from({ length: 4_000 }, (_, i) => event(chunk(`${i} ${'x'.repeat(1_000)}`)));
     await using it = await opened((res) => sendStream(res, [...pieces, one('stop'), DONE]));
-    const events = iteratorOf(await it.call({ answerBytesMax: 64 * 1024 * 1024, idleMs: 500 }));
+    const idleMs = 500;
+    const events = iteratorOf(await it.call({ answerBytesMax: 64 * 1024 * 1024, idleMs }));
     const first = (await events.next()).value.length;
-    // Longer than the idle limit: it is not the server that is silent.
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // Nothing is to happen, which no condition tells: it is not the server that is silent, so the idle limit may pass.
+    await new Promise((resolve) => setTimeout(resolve, 2 * idleMs));
     const second = (await events.next()).value.length;
     expect(second).toBeLessThan(1_500);
     let rest = 0;
@@ -165,9 +177,11 @@ describe('connections', () => {
   });
 
   test('to one server are as many as allowed; further calls wait', async () => {
-    await using it = await opened((res) => setTimeout(() => sendJson(res, {}), 20), {
-      connectionsPerServer: 2,
-    });
+    const open: ServerResponse[] = [];
+    const answerInPairs = (res: ServerResponse) => {
+      if (open.push(res) === 2) for (const one of open.splice(0)) sendJson(one, {});
+    };
+    await using it = await opened(answerInPairs, { connectionsPerServer: 2 });
     await Promise.all([it.call(), it.call(), it.call(), it.call()]);
     expect(new Set(it.server.requests.map(({ socket }) => socket)).size).toBe(2);
   });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { identifyServer } from '../../outbound/probe-address.ts';
+import { LOCAL_GUARD } from '../support/local-guard.ts';
 import { type ScriptedServer, sendJson, startScriptedServer, waitFor } from '../support/scripted-server.ts';
 
 type Handlers = Parameters<typeof startScriptedServer>[0];
@@ -9,7 +10,7 @@ afterEach(() => server?.close());
 
 async function identify(handlers: Handlers, signal = new AbortController().signal) {
   server = await startScriptedServer(handlers);
-  return identifyServer(server.origin, 1_000, signal);
+  return identifyServer(LOCAL_GUARD, server.origin, 1_000, signal);
 }
 
 const models = (data: unknown): Handlers => ({
@@ -55,7 +56,9 @@ describe('an address is not identified', () => {
   });
 
   test('where nobody listens', async () => {
-    expect(await identifyServer('http://127.0.0.1:1', 200, new AbortController().signal)).toBeNull();
+    expect(
+      await identifyServer(LOCAL_GUARD, 'http://127.0.0.1:1', 200, new AbortController().signal),
+    ).toBeNull();
   });
 });
 

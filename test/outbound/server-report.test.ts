@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createModelClient } from '../../outbound/model-client.ts';
 import type { ServerAddress } from '../../servers/model-client.ts';
+import { LOCAL_GUARD } from '../support/local-guard.ts';
 import { type ScriptedServer, sendJson, startScriptedServer, waitFor } from '../support/scripted-server.ts';
 import { timers } from './support.ts';
 
@@ -13,7 +14,7 @@ afterEach(async () => {
 
 async function setup(handlers: Handlers) {
   const server = await startScriptedServer(handlers);
-  const client = createModelClient();
+  const client = createModelClient({ guard: LOCAL_GUARD });
   closers.push(client.close, server.close);
   return {
     server,

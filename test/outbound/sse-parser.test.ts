@@ -9,6 +9,25 @@ function parse(pieces: (string | Buffer)[]): string[] {
   return events;
 }
 
+/** Whole numbers below `limit`, the same ones for the same seed. */
+function randomFrom(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % limit;
+  };
+}
+
+function cutAtRandom(text: string, random: (limit: number) => number): string[] {
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const length = 1 + random(12);
+    pieces.push(text.slice(at, at + length));
+    at += length;
+  }
+  return pieces;
+}
+
 const bytesOf = (text: string): Buffer[] => [...Buffer.from(text)].map((byte) => Buffer.from([byte]));
 
 describe('the event stream parser', () => {
@@ -32,6 +51,27 @@ describe('the event stream parser', () => {
 
   test('joins the data lines of one event with line feeds', () => {
     expect(parse(['data: {"a":\ndata: 1}\n\n'])).toEqual(['{"a":\n1}']);
+  });
+
+  test('reads a mixture of all forms the same however it is cut', () => {
+    const forms = [
+      'data: a\n\n',
+      ': ping\n\n',
+      'id: 1\ndata: b\n\n',
+      '\n',
+      'data:c\n\n',
+      'data: d\ndata: e\n\n',
+    ];
+    const random = randomFrom(7);
+    for (let round = 0; round < 200; round++) {
+      const text = Array.from({ length: 30 }, () => forms[random(forms.length)]).join('');
+      const withReturn = round % 2 === 0 ? text : `${text}data: f\r\n\r\n${text}`;
+      expect(parse(cutAtRandom(withReturn, random))).toEqual(parse(bytesOf(withReturn)));
+      const events = withReturn
+        .match(/data: ?[a-f](\ndata: e)?/g)
+        ?.map((event) => event.replaceAll(/data: ?/g, ''));
+      expect(parse([withReturn])).toEqual(events);
+    }
   });
 
   test('keeps characters whole that are cut between reads', () => {

@@ -1,6 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import type { BackendFailure } from '../../core/backend-failure.ts';
+import type { StreamEvent } from '../../core/stream-event.ts';
 import { createModelClient } from '../../outbound/model-client.ts';
-import type { CallLimits, ModelAnswer, ModelCall, StreamEvent } from '../../servers/model-client.ts';
+import type { CallLimits, ModelAnswer, ModelCall } from '../../servers/model-client.ts';
+import { LOCAL_GUARD } from '../support/local-guard.ts';
 import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.ts';
 
 type Handlers = Parameters<typeof startScriptedServer>[0];
@@ -15,7 +18,7 @@ const LIMITS: CallLimits = {
 /** A server with this one handler for chat, a client, and `call` from one to the other. */
 export async function setup(chat: Handlers[string], options: { connectionsPerServer?: number } = {}) {
   const server = await startScriptedServer({ '/v1/chat/completions': chat });
-  const client = createModelClient(options);
+  const client = createModelClient({ guard: LOCAL_GUARD, ...options });
   return {
     server,
     client,
@@ -38,6 +41,11 @@ export function toCall(
     body: '{"model":"m","stream":true}',
     limits: { ...LIMITS, ...limits },
   };
+}
+
+/** Turns of the event loop, not time: client and server share this process, so each has read what the other had sent. */
+export async function bothHaveRead(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
 }
 
 /** What the call, or else the stream it gave, failed with. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { createBalancer, type Slot } from '../../servers/balancer.ts';
+import { createBalancer } from '../../servers/balancer.ts';
 import { createRegistry } from '../../servers/registry.ts';
+import type { Slot } from '../../servers/slot.ts';
 import { registrationOf } from './registration.ts';
 
 const RULES = { models: { lightweight: [], heavyweight: [], embedding: [] } };
@@ -8,7 +9,7 @@ const RULES = { models: { lightweight: [], heavyweight: [], embedding: [] } };
 /** `servers` by id; each has the model `m` unless it says otherwise. */
 function setup(servers: Record<string, Parameters<typeof registrationOf>[1]>) {
   const registry = createRegistry(RULES);
-  const balancer = createBalancer(registry);
+  const balancer = createBalancer({ registry });
   for (const [id, fields] of Object.entries(servers))
     registry.put(registrationOf(id, { models: ['m'], ...fields }));
   return { registry, balancer };
@@ -49,12 +50,13 @@ describe('the choice of a server', () => {
     });
   });
 
-  test('prefers one that has the model loaded, by as much as one call', () => {
+  test('prefers one that has the model loaded, by as much as four calls', () => {
     const { registry, balancer } = setup({ cold: {}, warm: {} });
     registry.report('cold', { models: [{ id: 'm', loaded: false }] }, 1);
     registry.report('warm', { models: [{ id: 'm', loaded: true }] }, 1);
 
-    expect([1, 2, 3].map(() => idOf(balancer.tryAcquire(requestFor())))).toEqual(['warm', 'cold', 'warm']);
+    const calls = [1, 2, 3, 4, 5].map(() => idOf(balancer.tryAcquire(requestFor())));
+    expect(calls).toEqual(['warm', 'warm', 'warm', 'warm', 'cold']);
   });
 
   test.each([

@@ -97,7 +97,7 @@ describe('the registry', () => {
 
     registry.report('a', null, 9);
 
-    expect(registry.servers()).toMatchObject([{ state: 'unhealthy', lastSeenMs: 7 }]);
+    expect(registry.servers()).toMatchObject([{ state: 'degraded', lastSeenMs: 7 }]);
     expect(registry.findModel('m')).not.toBeNull();
   });
 

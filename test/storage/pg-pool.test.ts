@@ -2,9 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createLifecycle } from '../../core/lifecycle.ts';
 import { createPgPool } from '../../storage/pg-pool.ts';
 import { isConnectionError } from '../../storage/sql-errors.ts';
+import { keyStoreSuite } from '../conformance/key-store.suite.ts';
 import { ledgerStoreSuite } from '../conformance/ledger-store.suite.ts';
+import { runStoreSuite } from '../conformance/run-store.suite.ts';
+import { schedulesSuite } from '../conformance/schedules.suite.ts';
+import { serverStoreSuite } from '../conformance/server-store.suite.ts';
 import { sqlPoolSuite } from '../conformance/sql-pool.suite.ts';
+import { webhookOutboxSuite } from '../conformance/webhook-outbox.suite.ts';
 import { freePort } from '../support/free-port.ts';
+import { expectWithin, inTime } from '../support/in-time.ts';
 import { postgresService, startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { describeWith } from '../support/services.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -29,6 +35,11 @@ describeWith(postgresService, 'a pool on a Postgres server', () => {
 
   describe('as every pool', () => sqlPoolSuite(open));
   describe('the ledger', () => ledgerStoreSuite(open));
+  describe('with the registry of servers', () => serverStoreSuite(open));
+  describe('the keys', () => keyStoreSuite(open));
+  describe('the runs', () => runStoreSuite(open));
+  describe('the schedules', () => schedulesSuite(open));
+  describe('webhooks to be sent', () => webhookOutboxSuite(open));
 
   test('closes twice, also with a client checked out, and refuses work from then on', async () => {
     const { pool } = await open();
@@ -67,41 +78,47 @@ describeWith(postgresService, 'a Postgres server that goes away', () => {
   const life = createLifecycle();
   afterAll(() => life.close());
 
-  test('makes queries fail at once, and is used again when it is back; listeners hear again', async () => {
-    const postgres = await requirePostgres();
-    life.defer('postgres', () => postgres.stop());
-    const lost: Error[] = [];
-    const pool = createPgPool(postgres.url, { onError: (error) => lost.push(error) });
-    life.defer('pool', () => pool.close());
-    const queue = pool.asNodePostgres('public');
-    const client = await queue.connect();
-    const dropped = new Promise<Error>((resolve) => client.on('error', resolve));
-    const heard: string[] = [];
-    const stop = await pool.listen('news', (payload) => heard.push(payload));
-    await pool.query('SELECT 1');
-    const running = pool.query('SELECT pg_sleep(8)');
-    running.catch(() => {});
+  test(
+    'makes queries fail at once, and is used again when it is back; listeners hear again',
+    () =>
+      inTime(async () => {
+        const postgres = await requirePostgres();
+        life.defer('postgres', () => postgres.stop());
+        const lost: Error[] = [];
+        const pool = createPgPool(postgres.url, { onError: (error) => lost.push(error) });
+        life.defer('pool', () => pool.close());
+        const queue = pool.asNodePostgres('public');
+        const client = await queue.connect();
+        const dropped = new Promise<Error>((resolve) => client.on('error', resolve));
+        const heard: string[] = [];
+        const stop = await pool.listen('news', (payload) => heard.push(payload));
+        await pool.query('SELECT 1');
+        const running = pool.query('SELECT pg_sleep(8)');
+        running.catch(() => {});
 
-    await postgres.kill();
-    const killedMs = Date.now();
-    const refused = pool.query('SELECT 1');
+        await postgres.kill();
+        const killedMs = Date.now();
+        const refused = pool.query('SELECT 1');
 
-    expect(await failsToConnect(running)).toBe(true);
-    expect(await failsToConnect(refused)).toBe(true);
-    expect(await failsToConnect(pool.query('SELECT 1'))).toBe(true);
-    expect(await dropped).toBeInstanceOf(Error);
-    expect(Date.now() - killedMs).toBeLessThan(2_500);
-    client.release(true);
+        expect(await failsToConnect(running)).toBe(true);
+        expect(await failsToConnect(refused)).toBe(true);
+        expect(await failsToConnect(pool.query('SELECT 1'))).toBe(true);
+        expect(await dropped).toBeInstanceOf(Error);
+        const failedMs = Date.now() - killedMs;
+        client.release(true);
 
-    await postgres.restart();
-    await waitFor(() => pool.query('SELECT 1').catch(() => false), 'a query after the restart');
-    await waitFor(async () => {
-      await pool.query(`NOTIFY news, 'again'`);
-      return heard.includes('again');
-    }, 'a notification after the restart');
-    expect(lost.length).toBeGreaterThan(0);
-    await stop();
-  }, 60_000);
+        await postgres.restart();
+        await waitFor(() => pool.query('SELECT 1').catch(() => false), 'a query after the restart');
+        await waitFor(async () => {
+          await pool.query(`NOTIFY news, 'again'`);
+          return heard.includes('again');
+        }, 'a notification after the restart');
+        expect(lost.length).toBeGreaterThan(0);
+        await stop();
+        expectWithin(2_500, failedMs);
+      }),
+    60_000,
+  );
 });
 
 test('a server that refuses connections is a connection error, at once', async () => {

@@ -1,28 +1,24 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { createLifecycle, type Lifecycle } from '../../core/lifecycle.ts';
 import { createPglitePool, type PglitePoolOptions } from '../../storage/pglite-pool.ts';
+import { keyStoreSuite } from '../conformance/key-store.suite.ts';
 import { ledgerStoreSuite } from '../conformance/ledger-store.suite.ts';
+import { runStoreSuite } from '../conformance/run-store.suite.ts';
+import { schedulesSuite } from '../conformance/schedules.suite.ts';
+import { serverStoreSuite } from '../conformance/server-store.suite.ts';
 import { sqlPoolSuite } from '../conformance/sql-pool.suite.ts';
+import { webhookOutboxSuite } from '../conformance/webhook-outbox.suite.ts';
+import { newDataDirectory } from '../support/pglite-template.ts';
 import { startProgram } from '../support/program.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-// The first start makes a database, which takes seconds; every test gets a copy of it.
 const START_LIMIT_MS = 60_000;
 
-let parent: string;
-let template: string;
-let copies = 0;
+const directories: string[] = [];
 let life: Lifecycle = createLifecycle();
-
-beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'citadel-pglite-'));
-  template = join(parent, 'template');
-  const pool = await createPglitePool({ dataDir: template });
-  await pool.close();
-}, START_LIMIT_MS);
 
 afterEach(async () => {
   await life.close();
@@ -30,14 +26,13 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await rm(parent, { recursive: true, force: true });
+  await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })));
 });
 
 async function newDirectory(): Promise<string> {
-  copies += 1;
-  const directory = join(parent, `copy-${copies}`);
-  await cp(template, directory, { recursive: true });
-  return directory;
+  const directory = await newDataDirectory();
+  directories.push(directory);
+  return join(directory, 'pglite');
 }
 
 async function setup(options: Partial<PglitePoolOptions> = {}) {
@@ -60,6 +55,11 @@ async function openInMemory() {
 describe('a PGlite on disk, as every pool', () => sqlPoolSuite(openCopy));
 describe('a PGlite in memory, as every pool', () => sqlPoolSuite(openInMemory));
 describe('the ledger on PGlite', () => ledgerStoreSuite(openCopy));
+describe('with the registry of servers', () => serverStoreSuite(openCopy));
+describe('the keys on PGlite', () => keyStoreSuite(openCopy));
+describe('the runs on PGlite', () => runStoreSuite(openCopy));
+describe('the schedules on PGlite', () => schedulesSuite(openCopy));
+describe('webhooks to be sent on PGlite', () => webhookOutboxSuite(openCopy));
 
 describe('a PGlite pool', () => {
   test('keeps what it has when it is closed and opened again', async () => {
@@ -120,8 +120,10 @@ describe('a PGlite pool', () => {
   });
 
   test('a first start that was killed half-way does not stop the next one', async () => {
-    const dataDir = join(parent, 'interrupted');
-    await cp(join(template, 'postgres', 'PG_VERSION'), join(dataDir, 'postgres.unfinished', 'PG_VERSION'));
+    const dataDir = await mkdtemp(join(tmpdir(), 'citadel-interrupted-'));
+    directories.push(dataDir);
+    await mkdir(join(dataDir, 'postgres.unfinished'));
+    await writeFile(join(dataDir, 'postgres.unfinished', 'PG_VERSION'), '17\n');
 
     const pool = await createPglitePool({ dataDir });
     life.defer('pool', () => pool.close());
@@ -190,6 +192,6 @@ describe('a PGlite pool', () => {
       return state !== undefined && state.size < MB && state.log < 8 * MB;
     };
 
-    await expect(waitFor(cleaned, 'vacuum and checkpoint', 25_000)).resolves.toBe(true);
+    await expect(waitFor(cleaned, 'vacuum and checkpoint', 45_000)).resolves.toBe(true);
   });
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createDemoServer, type DemoServer } from '../../servers/demo/demo-server.ts';
 import { freePort } from './free-port.ts';
+import { NODE_OPTIONS } from './node-options.ts';
 import { newDataDirectory } from './pglite-template.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import { waitFor } from './wait-for.ts';
@@ -32,7 +33,7 @@ interface StartOptions {
 
 export interface FleetProcess {
   pid: number;
-  /** Where its API listens; nobody does in a worker. */
+  /** Where it listens: a worker does so only when `env` sets PORT. */
   url: string;
   dataDir: string;
   stdout(): string;
@@ -102,10 +103,10 @@ export async function startFleet(options: FleetOptions = {}): Promise<CitadelFle
 
 /** Runs `citadel <args>` with `env` alone as its environment. */
 export async function spawnCitadel(args: readonly string[], env: Environment): Promise<FleetProcess> {
-  const port = env.PORT ?? String(await freePort());
+  const port = env.PORT ?? (args[0] === 'worker' ? '' : String(await freePort()));
   const dataDir = env.CITADEL_DATA_DIR ?? mkdtempSync(join(tmpdir(), 'citadel-test-'));
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+  const child = spawn(process.execPath, [...NODE_OPTIONS, COMMAND, ...args], {
     // Not the checkout: its citadel.yaml, if there is one, is not the test's.
     cwd: tmpdir(),
     env: { PATH, PORT: port, CITADEL_DATA_DIR: dataDir, ...env },

@@ -32,17 +32,24 @@ interface TestCitadelOptions {
   /** Fields of the server's registration. */
   registration?: object;
   roles?: Roles;
+  /** All requests come from one caller, who has a key. */
+  withKey?: boolean;
 }
 
 export const EVERYTHING: Roles = { api: true, classes: MODEL_CLASSES };
 
 /** Time-outs short enough for tests of what hangs. */
 export const SHORT_LIMITS: Environment = {
-  CITADEL_LIMITS_CONNECT_MS: '300',
-  CITADEL_LIMITS_FIRST_TOKEN_MS: '400',
-  CITADEL_LIMITS_LOAD_MS: '400',
-  CITADEL_LIMITS_IDLE_MS: '400',
+  CITADEL_LIMITS_CONNECT_MS: '1000',
+  CITADEL_LIMITS_FIRST_TOKEN_MS: '1000',
+  CITADEL_LIMITS_LOAD_MS: '1000',
+  CITADEL_LIMITS_IDLE_MS: '1000',
 };
+
+const KEY = 'the-key-of-a-single-caller';
+
+/** A budget that tests of single calls do not use up. */
+export const MANY_RETRIES: Environment = { CITADEL_LIMITS_RETRY_FLOOR_PER_10S: '100000' };
 
 export async function startTestCitadel(options: TestCitadelOptions = {}): Promise<TestCitadel> {
   const { env = {}, models = ['sim-chat', 'sim-embed'], server = {}, registration = {} } = options;
@@ -58,6 +65,7 @@ export async function startTestCitadel(options: TestCitadelOptions = {}): Promis
       CITADEL_SERVERS: JSON.stringify([
         { id: 'sim', hostname: '127.0.0.1', port: model.port, models, ...registration },
       ]),
+      ...(options.withKey ? { CITADEL_API_KEYS: `one:admin:${KEY}` } : {}),
       ...env,
     },
     cwd: directory,
@@ -72,6 +80,7 @@ export async function startTestCitadel(options: TestCitadelOptions = {}): Promis
     }),
     onFatal: (error) => logLines.push(String(error)),
   });
+  const authorization = options.withKey ? { authorization: `Bearer ${KEY}` } : {};
   const url = `http://127.0.0.1:${citadel.address?.port}`;
 
   return {
@@ -82,11 +91,11 @@ export async function startTestCitadel(options: TestCitadelOptions = {}): Promis
     post: (path, body, { headers, signal } = {}) =>
       fetch(url + path, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: { 'content-type': 'application/json', ...authorization, ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
         signal,
       }),
-    get: (path, headers) => fetch(url + path, { headers }),
+    get: (path, headers) => fetch(url + path, { headers: { ...authorization, ...headers } }),
     async stop() {
       await citadel.close(0);
       await model.stop();

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { newInboxId } from '../../core/ids.ts';
 import { createLogger } from '../../core/logger.ts';
 import { createPostgresQueues } from '../../queues/postgres-queues.ts';
@@ -20,7 +20,8 @@ export async function newDataDirectory(): Promise<string> {
 
 async function findTemplate(): Promise<string> {
   const versions = ['@electric-sql/pglite', 'bullmq'].map(versionOf).join('-');
-  const directory = join(tmpdir(), `citadel-test-template-${userInfo().uid}-${versions}`);
+  // Beside the run's own directory (global-setup), so that it outlives the run.
+  const directory = join(dirname(tmpdir()), `citadel-test-template-${userInfo().uid}-${versions}`);
   if (existsSync(directory)) return directory;
 
   const made = `${directory}-${randomUUID()}`;

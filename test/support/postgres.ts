@@ -67,7 +67,16 @@ export async function startPostgres(): Promise<TestPostgres | null> {
       await end(server, 'SIGINT');
       await start();
     },
-    kill: () => end(server, 'SIGKILL'),
+    async kill() {
+      const { pid } = server ?? {};
+      const backends = (await listProcesses()).filter(({ parent }) => parent === pid).map((one) => one.pid);
+      await end(server, 'SIGKILL');
+      // What they had been asked they would answer still.
+      await waitFor(
+        async () => !(await listProcesses()).some((one) => backends.includes(one.pid)),
+        'their end',
+      );
+    },
     async stop() {
       await end(server, 'SIGINT');
       await rm(directory, { recursive: true, force: true });
@@ -107,6 +116,13 @@ async function end(server: ChildProcess | undefined, signal: NodeJS.Signals): Pr
   const gone = new Promise((resolve) => server.once('exit', resolve));
   server.kill(signal);
   await gone;
+}
+
+/** All that run on this machine; those that are dead and not yet collected do not. */
+async function listProcesses(): Promise<{ pid: number; parent: number }[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,stat=']);
+  const lines = stdout.matchAll(/^ *(\d+) +(\d+) +[^Z]/gm);
+  return Array.from(lines, ([, pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }));
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { NODE_OPTIONS } from './node-options.ts';
 
 /** A program of `test/support` in a process of its own. */
 export interface TestProgram {
@@ -15,7 +16,7 @@ export interface TestProgram {
 
 export function startProgram(name: string, args: readonly string[]): TestProgram {
   const file = fileURLToPath(new URL(`./${name}`, import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, [file, ...args], {
+  const child: ChildProcess = spawn(process.execPath, [...NODE_OPTIONS, file, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   if (!child.stdout || child.pid === undefined) throw new Error(`${name} did not start`);

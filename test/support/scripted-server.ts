@@ -90,7 +90,7 @@ export function sendJson(res: ServerResponse, body: unknown, status = 200): void
 }
 
 /** Waits until `condition` holds; throws after `limitMs`. */
-export async function waitFor(condition: () => boolean, limitMs = 2_000): Promise<void> {
+export async function waitFor(condition: () => boolean, limitMs = 20_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`did not happen within ${limitMs} ms: ${condition}`);

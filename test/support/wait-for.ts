@@ -4,7 +4,7 @@ const EVERY_MS = 10;
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
   what: string,
-  limitMs = 10_000,
+  limitMs = 20_000,
 ): Promise<NonNullable<T>> {
   const untilMs = Date.now() + limitMs;
   for (;;) {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { DemoServer } from '../../servers/demo/demo-server.ts';
 import { chat, EVERYTHING, startTestCitadel } from '../support/citadel.ts';
 import { startFleet } from '../support/citadel-fleet.ts';
+import { expectWithin, inTime } from '../support/in-time.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 import { countJobs, type JobsInStore } from '../support/queue-counts.ts';
 import { redisService, startRedis } from '../support/redis.ts';
@@ -60,51 +61,50 @@ function disconnectSuite(open: (withWorkers: boolean) => Promise<Bench>): void {
   }, 30_000);
 
   test('while its job is queued: the job is taken out of the queue', async () => {
-    const goneMs = await median(async () => {
+    await expectGone(async () => {
       const caller = call(benchWithoutWorkers, chat(QUICK));
       await waitFor(async () => (await countJobs(benchWithoutWorkers)).waiting === 1, 'the job waits');
       return await leave(caller, benchWithoutWorkers);
     });
-    expect(goneMs).toBeLessThan(GONE_WITHIN_MS);
   });
 
   test('while its job is parked: the job is gone, and the one that holds the slot goes on', async () => {
     const holder = call(bench, chat(HANG));
     await waitFor(() => bench.model.openCalls() === 1, 'the first call runs');
 
-    const goneMs = await median(async () => {
+    await expectGone(async () => {
       const caller = call(bench, chat(QUICK));
       await waitFor(async () => (await countJobs(bench)).active === 2, 'the second job is parked');
       return await leave(caller, bench, { waiting: 0, active: 1, dead: 0 });
     });
 
-    expect(goneMs).toBeLessThan(GONE_WITHIN_MS);
     expect(bench.model.openCalls()).toBe(1);
     await leave(holder, bench);
     expect(bench.model.requests.some(({ model }) => model === QUICK)).toBe(false);
   });
 
   test('before the first token: the call at the server is broken off', async () => {
-    const goneMs = await median(async () => {
+    await expectGone(async () => {
       const caller = call(bench, chat(HANG, 'Hi', { stream: true }));
       await waitFor(() => bench.model.openCalls() === 1, 'the call runs');
       return await leave(caller, bench);
     });
-    expect(goneMs).toBeLessThan(GONE_WITHIN_MS);
-    expect(bench.model.requests.at(-1)).toMatchObject({ model: HANG, aborted: true });
+    expect(bench.model.requests.findLast(({ method }) => method === 'POST')).toMatchObject({
+      model: HANG,
+      aborted: true,
+    });
   });
 
   test('before a whole answer is there: the call at the server is broken off', async () => {
-    const goneMs = await median(async () => {
+    await expectGone(async () => {
       const caller = call(bench, chat(STREAM));
       await waitFor(() => bench.model.openCalls() === 1, 'the call runs');
       return await leave(caller, bench);
     });
-    expect(goneMs).toBeLessThan(GONE_WITHIN_MS);
   });
 
   test('mid-stream: the call at the server is broken off', async () => {
-    const goneMs = await median(async () => {
+    await expectGone(async () => {
       const caller = call(bench, chat(STREAM, 'Hi', { stream: true }));
       const reader = (await caller.response)?.body?.getReader();
       await reader?.read();
@@ -112,8 +112,11 @@ function disconnectSuite(open: (withWorkers: boolean) => Promise<Bench>): void {
       reader?.read().catch(() => {});
       return await leave(caller, bench);
     });
-    expect(goneMs).toBeLessThan(GONE_WITHIN_MS);
-    expect(bench.model.requests.at(-1)).toMatchObject({ model: STREAM, aborted: true, finished: false });
+    expect(bench.model.requests.findLast(({ method }) => method === 'POST')).toMatchObject({
+      model: STREAM,
+      aborted: true,
+      finished: false,
+    });
   });
 
   test('at the same moment as forty others: nothing is left of any of them, and the next is answered', async () => {
@@ -124,9 +127,9 @@ function disconnectSuite(open: (withWorkers: boolean) => Promise<Bench>): void {
 
     for (const { controller } of callers) controller.abort();
 
-    await waitFor(async () => isEmpty(await countJobs(bench)), 'no job is left', 5_000);
-    await waitFor(() => bench.model.openCalls() === 0, 'no call is left', 1_000);
-    const next = await bench.post('/v1/chat/completions', chat(QUICK), AbortSignal.timeout(5_000));
+    await waitFor(async () => isEmpty(await countJobs(bench)), 'no job is left');
+    await waitFor(() => bench.model.openCalls() === 0, 'no call is left');
+    const next = await bench.post('/v1/chat/completions', chat(QUICK), AbortSignal.timeout(20_000));
     expect(next.status).toBe(200);
     await next.text();
   });
@@ -150,8 +153,8 @@ const NOTHING: JobsInStore = { waiting: 0, active: 0, dead: 0 };
 async function leave({ controller }: Caller, bench: Bench, left: JobsInStore = NOTHING): Promise<number> {
   const sinceMs = performance.now();
   controller.abort();
-  await waitFor(() => bench.model.openCalls() === left.active, 'the call is broken off', 5_000);
-  await waitFor(async () => isSame(await countJobs(bench), left), 'the job is gone', 5_000);
+  await waitFor(() => bench.model.openCalls() === left.active, 'the call is broken off');
+  await waitFor(async () => isSame(await countJobs(bench), left), 'the job is gone');
   return performance.now() - sinceMs;
 }
 
@@ -159,10 +162,14 @@ const isSame = (a: JobsInStore, b: JobsInStore) =>
   a.waiting === b.waiting && a.active === b.active && a.dead === b.dead;
 const isEmpty = (jobs: JobsInStore) => isSame(jobs, NOTHING);
 
-async function median(measure: () => Promise<number>): Promise<number> {
-  const results: number[] = [];
-  for (let round = 0; round < TIMES; round++) results.push(await measure());
-  return results.sort((a, b) => a - b)[Math.floor(TIMES / 2)] ?? Number.POSITIVE_INFINITY;
+/** The median of what `measure` gives is in time. */
+function expectGone(measure: () => Promise<number>): Promise<void> {
+  return inTime(async () => {
+    const results: number[] = [];
+    for (let round = 0; round < TIMES; round++) results.push(await measure());
+    results.sort((a, b) => a - b);
+    expectWithin(GONE_WITHIN_MS, results[Math.floor(TIMES / 2)] ?? Number.POSITIVE_INFINITY);
+  });
 }
 
 async function startInProcess(withWorkers: boolean, env: Record<string, string> = {}): Promise<Bench> {

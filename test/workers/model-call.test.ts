@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { newInboxId, newJobId, newRequestId } from '../../core/ids.ts';
 import { createBalancer } from '../../servers/balancer.ts';
+import type { ModelAnswer } from '../../servers/model-client.ts';
 import { createRegistry } from '../../servers/registry.ts';
 import { callServer } from '../../workers/model-call.ts';
 import { registrationOf } from '../servers/registration.ts';
@@ -9,14 +10,14 @@ function setup() {
   const registry = createRegistry({ models: { lightweight: [], heavyweight: [], embedding: [] } });
   registry.put(registrationOf('a'));
   registry.report('a', { models: [{ id: 'cold', loaded: false }] }, 1);
-  const slot = createBalancer(registry).tryAcquire({
+  const slot = createBalancer({ registry }).tryAcquire({
     model: 'cold',
     modelClass: 'lightweight',
     tried: new Set(),
   });
   if (typeof slot === 'string') throw new Error(`no slot: ${slot}`);
   const signals: AbortSignal[] = [];
-  const answered = Promise.withResolvers<{ kind: 'json'; text: string }>();
+  const answered = Promise.withResolvers<ModelAnswer>();
   const options = {
     client: {
       call(_: unknown, signal: AbortSignal) {
@@ -33,6 +34,8 @@ function setup() {
       endpoint: 'chat/completions',
       model: 'cold',
       modelClass: 'lightweight',
+      priority: 'normal',
+      maxWaitMs: null,
       stream: false,
       includeUsage: false,
       wholeOnly: false,
@@ -40,7 +43,7 @@ function setup() {
       body: '{}',
     },
     times: { connectMs: 1, firstTokenMs: 1, loadMs: 1, idleMs: 1 },
-    sink: { started: () => {}, chunks: () => {} },
+    sink: { answered: () => {}, started: () => {}, chunks: () => {}, progress: () => {} },
   } as const;
   return { options, signals, answered };
 }
@@ -65,4 +68,26 @@ test('a call whose caller has left already is not made', async () => {
   await expect(callServer(options, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
 
   expect(signals).toEqual([]);
+});
+
+async function* batches(...events: object[]) {
+  yield events.map((value) => ({ text: JSON.stringify(value), value }));
+}
+
+test.each<[string, ModelAnswer]>([
+  ['in one document', { kind: 'json', text: '{"choices":[{"index":0}]}' }],
+  ['in a stream', { kind: 'stream', events: batches({ id: '', choices: [{ index: 0, delta: {} }] }) }],
+])("an answer that came %s and does not name itself gets the job's id and model", async (_, answer) => {
+  const { options, answered } = setup();
+  answered.resolve(answer);
+
+  const { body } = await callServer(options, new AbortController().signal);
+
+  expect(JSON.parse(body ?? '')).toMatchObject({
+    id: options.jobId,
+    object: 'chat.completion',
+    created: expect.any(Number),
+    model: 'cold',
+    choices: [{ index: 0 }],
+  });
 });

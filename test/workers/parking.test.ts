@@ -4,22 +4,29 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { newInboxId, newJobId, newRequestId } from '../../core/ids.ts';
 import { createLifecycle } from '../../core/lifecycle.ts';
 import { createLogger } from '../../core/logger.ts';
-import { createDispatcher, type DispatchEnd } from '../../jobs/dispatcher.ts';
+import { createAdmission } from '../../jobs/admission.ts';
+import { createDispatcher } from '../../jobs/dispatcher.ts';
 import type { ModelJob } from '../../jobs/model-job.ts';
+import type { DispatchEnd } from '../../jobs/waiter.ts';
 import { createModelClient } from '../../outbound/model-client.ts';
 import { createPostgresQueues } from '../../queues/postgres-queues.ts';
 import { createBalancer } from '../../servers/balancer.ts';
 import { createDemoServer, type DemoServer } from '../../servers/demo/demo-server.ts';
 import { createRegistry } from '../../servers/registry.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
+import { createRetryBudget } from '../../workers/retry-budget.ts';
 import { createWorkerPool } from '../../workers/worker-pool.ts';
 import { chat } from '../support/citadel.ts';
+import { expectWithin, inTime } from '../support/in-time.ts';
+import { LOCAL_GUARD } from '../support/local-guard.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 /** An answer of model A takes about this long; its server takes one at a time. */
 const LONG_MS = 600;
 const LONG_MODEL = `sim:first=${LONG_MS}`;
+/** Of the same server, which never answers it. */
+const HANG = 'sim:hang';
 const SHORT_MODEL = 'quick';
 /** What model A's being full may add to the start of model B; the start itself costs what the machine's load makes it. */
 const HELD_UP_MS_MAX = 50;
@@ -31,36 +38,40 @@ afterEach(async () => {
 }, 20_000);
 
 describe('a model whose server is full', () => {
-  test('does not hold up another model of its class', async () => {
-    const { add, pool } = await setup({ concurrency: 64 });
-    const alone = await median(() => add(SHORT_MODEL).started);
-    const slow = Array.from({ length: 5 }, () => add(LONG_MODEL));
-    await waitFor(() => pool.inHand().parked === 4, 'four jobs wait for a slot');
+  test('does not hold up another model of its class', () =>
+    inTime(async () => {
+      const { add, taken } = await setup({ concurrency: 64 });
+      const alone = await median(() => add(SHORT_MODEL).started);
+      const slow = Array.from({ length: 5 }, () => add(LONG_MODEL));
+      await waitFor(() => taken() === 5, 'one job runs and four wait for a slot');
 
-    expect((await median(() => add(SHORT_MODEL).started)) - alone).toBeLessThan(HELD_UP_MS_MAX);
+      const beside = await median(() => add(SHORT_MODEL).started);
 
-    await Promise.all(slow.map(({ ended }) => ended));
-  });
+      await Promise.all(slow.map(({ ended }) => ended));
+      expectWithin(HELD_UP_MS_MAX, beside - alone);
+    }));
 
-  test('does not hold up another model when its jobs have taken all of the concurrency', async () => {
-    const { add, pool } = await setup({ concurrency: 2 });
-    const alone = await median(() => add(SHORT_MODEL).started);
-    const slow = Array.from({ length: 8 }, () => add(LONG_MODEL));
-    await waitFor(() => pool.inHand().parked === 7, 'seven jobs wait for a slot');
+  test('does not hold up another model when its jobs have taken all of the concurrency', () =>
+    inTime(async () => {
+      const { add, pool, taken } = await setup({ concurrency: 2 });
+      const alone = await median(() => add(SHORT_MODEL).started);
+      const slow = Array.from({ length: 8 }, () => add(LONG_MODEL));
+      await waitFor(() => taken() === 8, 'one job runs and seven wait for a slot');
 
-    expect((await median(() => add(SHORT_MODEL).started)) - alone).toBeLessThan(HELD_UP_MS_MAX);
+      const beside = await median(() => add(SHORT_MODEL).started);
 
-    await Promise.all(slow.map(({ ended }) => ended));
-    await waitFor(() => pool.inHand().running === 0, 'no job is in hand');
-    expect(pool.inHand().parked).toBe(0);
-  });
+      await Promise.all(slow.map(({ ended }) => ended));
+      expectWithin(HELD_UP_MS_MAX, beside - alone);
+      await waitFor(() => pool.inHand().running === 0, 'no job is in hand');
+      expect(pool.inHand().parked).toBe(0);
+    }));
 
   test('runs its jobs in the order in which they came, one at a time', async () => {
-    const { add, pool, long } = await setup({ concurrency: 2 });
+    const { add, taken, long } = await setup({ concurrency: 2 });
     const jobs = [];
     for (let index = 0; index < 6; index++) {
       jobs.push(add(LONG_MODEL, `number ${index}`));
-      await waitFor(() => pool.inHand().parked === index, `${index} jobs wait for a slot`);
+      await waitFor(() => taken() === index + 1, `${index} jobs wait for a slot`);
     }
     let openMax = 0;
     const watch = setInterval(() => {
@@ -75,27 +86,29 @@ describe('a model whose server is full', () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5].map((index) => `number ${index}`));
   });
 
-  test('has jobs put back beyond the bound, and they run all the same', async () => {
-    const { add, pool, long } = await setup({ concurrency: 2, parkedMax: 2 });
-    let parkedMost = 0;
-    const watch = setInterval(() => {
-      parkedMost = Math.max(parkedMost, pool.inHand().parked);
-    }, 1);
-    const slow = Array.from({ length: 7 }, () => add(LONG_MODEL));
-    await waitFor(() => pool.inHand().parked === 2, 'two jobs wait for a slot');
+  test('has jobs put back beyond the bound, and they run all the same', () =>
+    inTime(async () => {
+      const { add, pool, long } = await setup({ concurrency: 2, parkedMax: 2 });
+      let parkedMost = 0;
+      const watch = setInterval(() => {
+        parkedMost = Math.max(parkedMost, pool.inHand().parked);
+      }, 1);
+      const slow = Array.from({ length: 7 }, () => add(LONG_MODEL));
+      await waitFor(() => pool.inHand().parked === 2, 'two jobs wait for a slot');
 
-    // Those beyond the bound come and go: each visit takes a slot of the pool for a moment.
-    expect(await median(() => add(SHORT_MODEL).started)).toBeLessThan(5 * HELD_UP_MS_MAX);
+      // Those beyond the bound come and go: each visit takes a slot of the pool for a moment.
+      const startedMs = await median(() => add(SHORT_MODEL).started);
 
-    await Promise.all(slow.map(({ ended }) => ended));
-    clearInterval(watch);
-    expect(parkedMost).toBe(2);
-    expect(long.requests.filter(({ method, finished }) => method === 'POST' && finished)).toHaveLength(7);
-  });
+      await Promise.all(slow.map(({ ended }) => ended));
+      clearInterval(watch);
+      expect(parkedMost).toBe(2);
+      expect(long.requests.filter(({ method, finished }) => method === 'POST' && finished)).toHaveLength(7);
+      expectWithin(5 * HELD_UP_MS_MAX, startedMs);
+    }));
 
   test('gives back at a stop what it could not run', async () => {
     const { add, pool, counts } = await setup({ concurrency: 2 });
-    for (let index = 0; index < 5; index++) add(LONG_MODEL);
+    for (let index = 0; index < 5; index++) add(HANG);
     await waitFor(() => pool.inHand().parked === 4, 'four jobs wait for a slot');
 
     await pool.stop(0);
@@ -119,7 +132,7 @@ async function setup({ concurrency, parkedMax }: { concurrency: number; parkedMa
   const [long, quick] = await Promise.all([startServer(LONG_MODEL), startServer(SHORT_MODEL)]);
   life.defer('servers', () => Promise.all([long.stop(), quick.stop()]));
   const registry = createRegistry({ models: { lightweight: [], heavyweight: [], embedding: [] } });
-  registry.put({ ...registrationOf('long', long), models: [LONG_MODEL], max_concurrency: 1 });
+  registry.put({ ...registrationOf('long', long), models: [LONG_MODEL, HANG], max_concurrency: 1 });
   registry.put({ ...registrationOf('quick', quick), models: [SHORT_MODEL] });
 
   const directory = await newDataDirectory();
@@ -129,17 +142,26 @@ async function setup({ concurrency, parkedMax }: { concurrency: number; parkedMa
   const inbox = newInboxId();
   const queues = await createPostgresQueues({ pool: store, inbox, logger });
   life.defer('queues', () => queues.close());
-  const dispatcher = createDispatcher({ queues, totalMs: 30_000, now: Date.now });
+  const dispatcher = createDispatcher({
+    queues,
+    admission: createAdmission({
+      queueDepth: { lightweight: 1_000, heavyweight: 1, embedding: 1 },
+      now: Date.now,
+    }),
+    totalMs: 30_000,
+    now: Date.now,
+  });
   life.defer('dispatcher', () => dispatcher.close());
-  const client = createModelClient();
+  const client = createModelClient({ guard: LOCAL_GUARD });
   life.defer('client', () => client.close());
   const pool = createWorkerPool({
     modelClass: 'lightweight',
     queues,
-    balancer: createBalancer(registry),
+    balancer: createBalancer({ registry }),
     client,
     times: { connectMs: 1_000, firstTokenMs: 5_000, loadMs: 5_000, idleMs: 5_000, totalMs: 30_000 },
     attemptsMax: 1,
+    retryBudget: createRetryBudget({ share: 0.2, floor: 10 }),
     concurrency,
     parkedMax,
     logger,
@@ -162,12 +184,19 @@ async function setup({ concurrency, parkedMax }: { concurrency: number; parkedMa
       ended.reject(end.error);
     };
     const onStarted = () => started.resolve(performance.now() - sinceMs);
-    const listener = { onTaken: () => {}, onStarted, onChunks: () => {}, onEnd };
-    dispatcher.dispatch(id, jobOf(model, content, inbox), listener);
+    const listener = { onQueued: () => {}, onTaken: () => {}, onStarted, onChunks: () => {}, onEnd };
+    dispatcher.dispatch(id, jobOf(model, content, inbox), 1, listener);
     return { started: started.promise, ended: ended.promise };
   }
 
-  return { add, pool, long, counts: () => queues.queue('lightweight').counts() };
+  return {
+    add,
+    pool,
+    long,
+    /** How many jobs of model A have been taken: they are parked, or have called their server. */
+    taken: () => pool.inHand().parked + long.requests.filter(({ method }) => method === 'POST').length,
+    counts: () => queues.queue('lightweight').counts(),
+  };
 }
 
 async function median(measure: () => Promise<number>): Promise<number> {
@@ -194,6 +223,8 @@ function jobOf(model: string, content: string, replyTo: ModelJob['replyTo']): Mo
     endpoint: 'chat/completions',
     model,
     modelClass: 'lightweight',
+    priority: 'normal',
+    maxWaitMs: null,
     stream: true,
     includeUsage: false,
     wholeOnly: false,

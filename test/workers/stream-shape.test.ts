@@ -14,7 +14,7 @@ function setup(
   options: { includeUsage?: boolean; object?: 'chat.completion.chunk' | 'text_completion' } = {},
 ) {
   const { includeUsage = false, object = 'chat.completion.chunk' } = options;
-  const stream = createStreamShape({ ...OURS, object, includeUsage });
+  const stream = createStreamShape({ fallback: OURS, object, includeUsage });
   const shape = (...values: object[]) => stream.shape(values.map(event)).map((text) => JSON.parse(text));
   return { stream, shape };
 }
@@ -175,7 +175,7 @@ describe('a whole answer as a stream', () => {
     for (let seed = 0; seed < 50; seed++) {
       const { whole } = cut(seed);
       const answer = createWhole();
-      for (const { text } of toStreamEvents(whole, object)) answer.add(JSON.parse(text));
+      for (const { text } of toStreamEvents(whole, object)) answer.add({ value: JSON.parse(text) });
       expect(answer.finish()).toEqual(whole);
     }
   });

@@ -10,6 +10,8 @@ function jobWith(fields: Partial<ModelJob>): ModelJob {
     endpoint: 'chat/completions',
     model: 'm',
     modelClass: 'lightweight',
+    priority: 'normal',
+    maxWaitMs: null,
     stream: false,
     includeUsage: false,
     wholeOnly: false,
@@ -53,6 +55,19 @@ describe('the request that a server gets', () => {
     ],
   ])('asks for a stream with usage and changes nothing else: %s', (body, expected) => {
     expect(toUpstreamBody(jobWith({ body }))).toBe(expected);
+  });
+
+  test.each([
+    ['{"model":"fast","n":1}', '{"model":"phi3","n":1}'],
+    [
+      '{ "mod\\u0065l" : "fast", "seed":12345678901234567890}',
+      '{ "mod\\u0065l" : "phi3", "seed":12345678901234567890}',
+    ],
+    ['{"model":"x","model":"fast"}', '{"model":"phi3"}'],
+  ])('names the model where the caller named an alias: %s', (body, expected) => {
+    const job = jobWith({ model: 'phi3', alias: 'fast', wholeOnly: true, body });
+
+    expect(toUpstreamBody(job)).toBe(expected);
   });
 
   test('asks for the usage that a streaming caller did not ask for', () => {

@@ -5,7 +5,7 @@ import { cutChat, cutCompletion } from './cut-answer.ts';
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
 
 function merge(answer: WholeAnswer, chunks: readonly object[]) {
-  for (const chunk of chunks) answer.add(chunk);
+  for (const value of chunks) answer.add({ value });
   return answer.finish();
 }
 

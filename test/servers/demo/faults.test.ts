@@ -4,7 +4,9 @@ import { FAULT_NAMES, type FaultName } from '../../../servers/demo/faults.ts';
 import { eventsOf, HELLO, post, setup, type WireAnswer } from './setup.ts';
 
 const TOKENS = 10;
-const GIVE_UP_MS = 250;
+/** How long a reader waits for more of what never ends. */
+const GIVE_UP_MS = 1_000;
+const ENDLESS: readonly FaultName[] = ['hang', 'stall', 'slow-trickle'];
 
 interface Asked {
   isStream?: boolean;
@@ -15,7 +17,8 @@ interface Asked {
 async function ask(fault: FaultName, { isStream = true, chunksMax, path = 'chat/completions' }: Asked = {}) {
   await using server = await setup({ fault, tokens: TOKENS, pacing: { firstTokenMs: 1, tokenMs: 1 } });
   const body = { ...HELLO, prompt: 'Hello', input: 'Hello', stream: isStream };
-  return await post(`${server.url}/v1/${path}`, body, { limitMs: GIVE_UP_MS, chunksMax });
+  const limitMs = ENDLESS.includes(fault) ? GIVE_UP_MS : undefined;
+  return await post(`${server.url}/v1/${path}`, body, { limitMs, chunksMax });
 }
 
 function isJson(text: string): boolean {

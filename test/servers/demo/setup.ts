@@ -28,7 +28,7 @@ export interface WireAnswer {
 export function post(
   url: string,
   body: unknown,
-  { limitMs = 5_000, chunksMax = Number.POSITIVE_INFINITY } = {},
+  { limitMs = 20_000, chunksMax = Number.POSITIVE_INFINITY } = {},
 ): Promise<WireAnswer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -69,7 +69,7 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]>
   return list;
 }
 
-export async function until(isTrue: () => boolean, limitMs = 5_000): Promise<void> {
+export async function until(isTrue: () => boolean, limitMs = 20_000): Promise<void> {
   const giveUpAt = Date.now() + limitMs;
   while (!isTrue()) {
     if (Date.now() > giveUpAt) throw new Error(`Not true within ${limitMs} ms: ${isTrue}`);

@@ -1,0 +1,52 @@
+import type { Config } from '../core/config.ts';
+import type { Lifecycle } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import type { ModelClass } from '../core/schemas/model-class.ts';
+import { type Admission, createAdmission } from '../jobs/admission.ts';
+import { createDispatcher, type Dispatcher } from '../jobs/dispatcher.ts';
+import { createLedger, type Ledger } from '../jobs/ledger.ts';
+import { createOrderReset } from '../jobs/order-reset.ts';
+import { createModelAliases, type ModelAliases } from '../servers/model-aliases.ts';
+import type { Registry } from '../servers/registry.ts';
+import { createPostgresLedgerStore } from '../storage/postgres-ledger-store.ts';
+import type { Queues, Store } from './stores.ts';
+
+interface CallSideDeps {
+  config: Config;
+  store: Store;
+  queues: Queues;
+  registry: Registry;
+  life: Lifecycle;
+  logger: Logger;
+}
+
+/** What a process needs that asks for calls of models, for its clients or for its runs. */
+export interface CallSide {
+  ledger: Ledger;
+  admission: Admission;
+  dispatcher: Dispatcher;
+  aliases: ModelAliases;
+}
+
+// A wall clock that is set anew would end every request that waits.
+const monotonicNow = () => performance.now();
+
+export function openCallSide({ config, store, queues, registry, life, logger }: CallSideDeps): CallSide {
+  const ledger = createLedger({ store: createPostgresLedgerStore(store), logger });
+  life.defer('ledger', () => ledger.close());
+  const admission = createAdmission({ queueDepth: queueDepths(config), now: monotonicNow });
+  const orderReset = createOrderReset(queues, admission);
+  life.defer('order reset', () => orderReset.close());
+  const { totalMs } = config.limits;
+  const dispatcher = createDispatcher({ queues, admission, totalMs, now: monotonicNow });
+  life.defer('dispatcher', () => dispatcher.close());
+  return { ledger, admission, dispatcher, aliases: createModelAliases(registry, config.aliases) };
+}
+
+function queueDepths({ classes }: Config): Record<ModelClass, number> {
+  return {
+    lightweight: classes.lightweight.queueDepth,
+    heavyweight: classes.heavyweight.queueDepth,
+    embedding: classes.embedding.queueDepth,
+  };
+}

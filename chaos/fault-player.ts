@@ -1,0 +1,65 @@
+import type { Fault } from './fault-plan.ts';
+import type { Member } from './member.ts';
+import { pauseMs } from './pause-ms.ts';
+
+export interface StoreControls {
+  killRedis(): Promise<void>;
+  flushRedis(): Promise<void>;
+  restartPostgres(): Promise<void>;
+  killPostgres(): Promise<void>;
+}
+
+interface PlayerDeps {
+  members: readonly Member[];
+  /** Null without stores of their own. */
+  stores: StoreControls | null;
+  signal: AbortSignal;
+  say(line: string): void;
+}
+
+/** Does what is planned, each at its time; resolves when all is done and every process thawed. */
+export async function playFaults(plan: readonly Fault[], deps: PlayerDeps): Promise<{ storeKills: number }> {
+  const startedMs = performance.now();
+  const thaws: Promise<void>[] = [];
+  let storeKills = 0;
+  for (const fault of plan) {
+    await pauseMs(fault.atMs - (performance.now() - startedMs), deps.signal);
+    if (deps.signal.aborted) break;
+    const target = 'target' in fault ? fault.target : '';
+    deps.say(`${(fault.atMs / 1_000).toFixed(1)} s: ${fault.kind} ${target}`);
+    if (fault.kind === 'freeze') thaws.push(freeze(fault, deps));
+    else storeKills += await strike(fault, deps);
+  }
+  await Promise.all(thaws);
+  return { storeKills };
+}
+
+async function freeze(
+  { target, forMs }: Extract<Fault, { kind: 'freeze' }>,
+  { members, signal }: PlayerDeps,
+): Promise<void> {
+  const member = findMember(members, target);
+  member.freeze();
+  await pauseMs(forMs, signal);
+  member.thaw();
+}
+
+/** How many stores it has killed. */
+async function strike(fault: Fault, { members, stores }: PlayerDeps): Promise<number> {
+  if (fault.kind === 'kill') {
+    findMember(members, fault.target).kill();
+    return 0;
+  }
+  if (stores === null) return 0;
+  if (fault.kind === 'redis-kill') await stores.killRedis();
+  else if (fault.kind === 'redis-flush') await stores.flushRedis();
+  else if (fault.kind === 'postgres-kill') await stores.killPostgres();
+  else await stores.restartPostgres();
+  return fault.kind === 'redis-flush' ? 0 : 1;
+}
+
+function findMember(members: readonly Member[], name: string): Member {
+  const member = members.find((one) => one.name === name);
+  if (!member) throw new Error(`There is no ${name}.`);
+  return member;
+}

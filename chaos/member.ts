@@ -1,0 +1,105 @@
+import type { OwnedProcess, OwnedProcesses } from '../bench/owned-processes.ts';
+import { pauseMs } from './pause-ms.ts';
+
+/** One Citadel process of the trial, which is started again whenever it has ended. */
+export interface Member {
+  readonly name: string;
+  /** Null where it serves nothing. */
+  readonly url: string | null;
+  /** SIGKILL; false when it was not there. */
+  kill(): boolean;
+  /** SIGSTOP and SIGCONT. */
+  freeze(): void;
+  thaw(): void;
+  /** SIGTERM, for good; resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/** A process's end. */
+export interface Death {
+  name: string;
+  /** `killed`: by the trial. `failPoint`: by itself, at the point. `crashed`: neither. */
+  how: 'killed' | 'failPoint' | 'crashed';
+  /** Where it has ended itself; null where it has not. */
+  failPoint: string | null;
+  words: string;
+}
+
+export interface MemberOptions {
+  name: string;
+  command: string;
+  args: readonly string[];
+  env: Record<string, string>;
+  url: string | null;
+  processes: OwnedProcesses;
+  /** For its next life; '' for none. */
+  nextFailPoints(): string;
+  onDeath(death: Death): void;
+}
+
+const LOOK_EVERY_MS = 25;
+const FAIL_POINT = /(?:^|\n)fail point (\S+)$/;
+const BACK_AFTER_MS = 200;
+
+export function startMember(options: MemberOptions): Member {
+  const { name, url, processes, nextFailPoints, onDeath } = options;
+  let failPoints = nextFailPoints();
+  let current = launch();
+  let isStopped = false;
+  let wasKilled = false;
+  void supervise();
+
+  function launch(): OwnedProcess {
+    const { command, args, env } = options;
+    return processes.start({
+      name,
+      id: name,
+      command,
+      args,
+      env: { ...env, ...(failPoints === '' ? {} : { CITADEL_FAIL_POINTS: failPoints }) },
+    });
+  }
+
+  async function supervise(): Promise<void> {
+    while (!isStopped) {
+      await pauseMs(LOOK_EVERY_MS);
+      const ended = current.ended();
+      if (ended === null || isStopped) continue;
+      await mourn(ended);
+      await pauseMs(BACK_AFTER_MS);
+      if (isStopped) return;
+      failPoints = nextFailPoints();
+      wasKilled = false;
+      current = launch();
+    }
+  }
+
+  async function mourn(ended: string): Promise<void> {
+    const words = await current.lastWords();
+    const failPoint = wasKilled || !ended.includes('SIGKILL') ? null : (FAIL_POINT.exec(words)?.[1] ?? null);
+    const how = wasKilled ? 'killed' : failPoint === null ? 'crashed' : 'failPoint';
+    onDeath({ name, how, failPoint, words: how === 'crashed' ? `${ended}\n${words}` : '' });
+  }
+
+  function send(signal: NodeJS.Signals): boolean {
+    if (current.ended() !== null) return false;
+    return process.kill(current.pid, signal);
+  }
+
+  return {
+    name,
+    url,
+    kill() {
+      if (wasKilled || current.ended() !== null) return false;
+      wasKilled = true;
+      return send('SIGKILL');
+    },
+    freeze: () => void send('SIGSTOP'),
+    thaw: () => void send('SIGCONT'),
+    async stop() {
+      isStopped = true;
+      send('SIGTERM');
+      while (current.ended() === null) await pauseMs(LOOK_EVERY_MS);
+    },
+  };
+}

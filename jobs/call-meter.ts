@@ -1,0 +1,101 @@
+import type { JobId, RequestId } from '../core/ids.ts';
+import type { Ledger } from './ledger.ts';
+import type { LedgerEntry } from './ledger-store.ts';
+import type { ModelJob } from './model-job.ts';
+import type { AnswerFacts } from './reply-bus.ts';
+
+interface CallMeterOptions {
+  id: JobId;
+  requestId: RequestId;
+  job: ModelJob;
+  /** When it was asked for, on the monotonic clock (ms). */
+  arrivedMs: number;
+  arrivedAt: Date;
+  ledger: Pick<Ledger, 'record'>;
+  /** What it will probably use, in tokens. */
+  estimate: () => { prompt: number; completion: number };
+}
+
+type Outcome = Pick<LedgerEntry, 'outcome' | 'errorCode'>;
+
+/** Measures one call of a model, and writes its line of the ledger when it ends. */
+export interface CallMeter {
+  taken(): void;
+  started(start: { server: string; attempts: number; parkedMs: number }): void;
+  /** Pieces of the answer, which are a token each, or a few. */
+  pieces(count: number): void;
+  /** From its add to a server being called; null when none was. */
+  queuedMs(): number | null;
+  factsSoFar(): AnswerFacts;
+  /** To be called once. Gives the tokens that the call counts for. */
+  end(facts: AnswerFacts, outcome: Outcome): number;
+}
+
+export function createCallMeter(options: CallMeterOptions): CallMeter {
+  const { id, requestId, job, arrivedMs, arrivedAt, ledger, estimate } = options;
+  let takenMs: number | null = null;
+  let parkedMs = 0;
+  let firstTokenMs: number | null = null;
+  let begun = { server: null as string | null, attempts: 0 };
+  let pieces = 0;
+
+  return {
+    taken() {
+      takenMs ??= performance.now() - arrivedMs;
+    },
+    started(start) {
+      firstTokenMs = performance.now() - arrivedMs;
+      parkedMs = start.parkedMs;
+      begun = { server: start.server, attempts: start.attempts };
+    },
+    pieces(count) {
+      firstTokenMs ??= performance.now() - arrivedMs;
+      pieces += count;
+    },
+    queuedMs,
+    factsSoFar: () => ({ ...begun, parkedMs, promptTokens: null, completionTokens: null }),
+    end(facts, outcome) {
+      parkedMs = facts.parkedMs;
+      const succeeded = outcome.outcome === 'succeeded';
+      if (succeeded) firstTokenMs ??= performance.now() - arrivedMs;
+      const chargedTokens = chargeFor(facts, succeeded);
+      ledger.record({ ...toEntry(facts, outcome), chargedTokens });
+      return chargedTokens;
+    },
+  };
+
+  // Where no server has told: a call that ended before its answer began is free, one that was cut costs what was seen.
+  function chargeFor({ promptTokens, completionTokens }: AnswerFacts, succeeded: boolean): number {
+    if (promptTokens !== null || completionTokens !== null)
+      return (promptTokens ?? 0) + (completionTokens ?? 0);
+    if (pieces > 0) return estimate().prompt + pieces;
+    if (!succeeded) return 0;
+    const { prompt, completion } = estimate();
+    return prompt + completion;
+  }
+
+  function queuedMs(): number | null {
+    return takenMs === null ? null : takenMs + parkedMs;
+  }
+
+  function toEntry(facts: AnswerFacts, outcome: Outcome): Omit<LedgerEntry, 'chargedTokens'> {
+    const queued = queuedMs();
+    return {
+      jobId: id,
+      requestId,
+      keyName: job.keyName,
+      endpoint: job.endpoint,
+      model: job.model,
+      modelClass: job.modelClass,
+      server: facts.server,
+      attempts: facts.attempts,
+      queuedMs: queued === null ? null : Math.round(queued),
+      firstTokenMs: firstTokenMs === null ? null : Math.round(firstTokenMs),
+      totalMs: Math.round(performance.now() - arrivedMs),
+      promptTokens: facts.promptTokens,
+      completionTokens: facts.completionTokens,
+      ...outcome,
+      createdAt: arrivedAt,
+    };
+  }
+}

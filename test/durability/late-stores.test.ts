@@ -1,0 +1,94 @@
+import { rm } from 'node:fs/promises';
+import { expect, test } from '@jest/globals';
+import { chat } from '../support/citadel.ts';
+import { type FleetProcess, spawnCitadel } from '../support/citadel-fleet.ts';
+import { freePort } from '../support/free-port.ts';
+import { postgresService, startPostgres } from '../support/postgres.ts';
+import { redisService, startRedis } from '../support/redis.ts';
+import { describeWith } from '../support/services.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const TEST_LIMIT_MS = 60_000;
+const REFUSED_WITHIN_MS = 20_000;
+const READY = '/api/v1/health/ready';
+
+async function end(one: FleetProcess): Promise<void> {
+  one.kill('SIGKILL');
+  await one.exited;
+  await rm(one.dataDir, { recursive: true, force: true });
+}
+
+const answersWith = (one: FleetProcess, status: number) => async () =>
+  (await one.get(READY).catch(() => null))?.status === status;
+
+describeWith(redisService, 'a process whose Redis comes later than itself', () => {
+  describeWith(postgresService, 'and its Postgres', () => {
+    test(
+      'waits for them, alive and not ready, and then works',
+      async () => {
+        const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+        await Promise.all([redis.kill(), postgres?.kill()]);
+        const stores = { REDIS_URL: redis.url, DATABASE_URL: postgres?.url ?? '', CITADEL_DISCOVER: 'off' };
+        const api = await spawnCitadel(['api'], stores);
+        const worker = await spawnCitadel(['worker'], { ...stores, PORT: String(await freePort()) });
+        try {
+          for (const one of [api, worker]) await waitFor(answersWith(one, 503), 'it waits');
+          expect((await api.get('/health')).status).toBe(200);
+          const refused = await api.post('/v1/chat/completions', chat('citadel-demo'));
+          expect(refused.status).toBe(503);
+          expect(refused.headers.get('retry-after')).toBe('2');
+          expect(await refused.json()).toMatchObject({ error: { code: 'store_unavailable' } });
+          expect(api.stderr() + api.stdout()).toContain(
+            'the database is out of reach; the start waits for it',
+          );
+
+          await postgres?.restart();
+          await redis.restart();
+
+          for (const one of [api, worker]) await waitFor(answersWith(one, 200), 'it is ready', 30_000);
+          const works = async () =>
+            (await api.post('/v1/chat/completions', chat('citadel-demo'))).status === 200;
+          await waitFor(works, 'a chat is answered', 30_000);
+        } finally {
+          await Promise.all([end(api), end(worker)]);
+          await Promise.all([redis.stop(), postgres?.stop()]);
+        }
+      },
+      TEST_LIMIT_MS,
+    );
+  });
+
+  test(
+    'ends at once when it is told to while it waits',
+    async () => {
+      const worker = await spawnCitadel(['worker'], { REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
+      await waitFor(() => (worker.stderr() + worker.stdout()).includes('the start waits'), 'it waits');
+
+      worker.kill('SIGTERM');
+
+      expect(await worker.exited).toEqual({ code: 0, signal: null });
+      await end(worker);
+    },
+    TEST_LIMIT_MS,
+  );
+});
+
+describeWith(postgresService, 'a database that refuses us', () => {
+  test(
+    'is not waited for',
+    async () => {
+      const postgres = await startPostgres();
+      const sinceMs = performance.now();
+      const one = await spawnCitadel(['up'], { DATABASE_URL: `${postgres?.url}-not-there` });
+
+      const { code } = await one.exited;
+
+      expect(code).toBe(1);
+      expect(performance.now() - sinceMs).toBeLessThan(REFUSED_WITHIN_MS);
+      expect(one.stderr()).toContain('"postgres-not-there" does not exist');
+      await end(one);
+      await postgres?.stop();
+    },
+    TEST_LIMIT_MS,
+  );
+});
