@@ -139,7 +139,7 @@ test('a streamed query ends with what it cites', async () => {
 });
 
 test('where nothing is found the answer says so, and no model is asked', async () => {
-  const before = model.requests.length;
+  const before = model.calls().length;
   const query = { ...QUERY, query: 'quantum' };
   const { status, body } = await bundle.ask('POST', '/api/v1/rag/query', query);
   const events = await stream({ ...query, stream: true });
@@ -149,7 +149,7 @@ test('where nothing is found the answer says so, and no model is asked', async (
   expect(body.choices[0].message.content).toMatch(/say nothing about that/);
   expect(JSON.parse(events[0] ?? '').choices[0].delta.content).toBe(body.choices[0].message.content);
   expect(events.at(-1)).toBe('[DONE]');
-  expect(model.requests.slice(before).filter(({ method }) => method === 'POST')).toEqual([]);
+  expect(model.calls().slice(before)).toEqual([]);
 });
 
 test('a query that is wrong is refused before anything is searched', async () => {
@@ -213,7 +213,7 @@ test("a key asks its own collections and the models it may call, and nobody else
   const { body: key } = await bundle.ask('POST', '/api/v1/keys', { name: 'ann', models: ['words-embed'] });
   const asAnn = (path: string, body: object) =>
     bundle.ask('POST', path, body, { authorization: `Bearer ${key.key}` });
-  const before = model.requests.length;
+  const before = model.calls().length;
 
   const search = await asAnn('/api/v1/rag/search', { collection: 'collection-1', query: 'foxes' });
   expect(search.body).toEqual(errorOf('not_found', { param: 'collection' }));
@@ -227,7 +227,7 @@ test("a key asks its own collections and the models it may call, and nobody else
   expect((await asAnn('/api/v1/embeddings/similarity', similarity)).body).toEqual(
     errorOf('forbidden', { param: 'model' }),
   );
-  expect(model.requests.slice(before).filter(({ method }) => method === 'POST')).toEqual([]);
+  expect(model.calls().slice(before)).toEqual([]);
 });
 
 test('the index is held against the rows', async () => {
