@@ -187,6 +187,9 @@ test('a query is a job where that is asked for', async () => {
 
   const wrong = await bundle.ask('POST', JOBS, { kind: 'rag_query', request: { ...QUERY, filter: 1 } });
   expect(wrong.body).toEqual(errorOf('invalid_request', { param: 'request.filter' }));
+  const request = { ...QUERY, collection: 'nowhere' };
+  const nowhere = await bundle.ask('POST', JOBS, { kind: 'rag_query', request });
+  expect(nowhere).toMatchObject({ status: 404, body: errorOf('not_found', { param: 'request.collection' }) });
 });
 
 test("a workflow's step retrieves what a search finds", async () => {
@@ -222,7 +225,7 @@ test("a key asks its own collections and the models it may call, and nobody else
   const verify = await asAnn('/api/v1/rag/collections/collection-1/verify', {});
   expect(verify.body).toEqual(errorOf('not_found', { param: 'collection' }));
   const job = await asAnn(JOBS, { kind: 'rag_query', request: QUERY });
-  expect(job.body).toEqual(errorOf('forbidden', { param: 'model' }));
+  expect(job.body).toEqual(errorOf('not_found', { param: 'request.collection' }));
   const similarity = { model: 'talker', a: 'a', b: ['b'] };
   expect((await asAnn('/api/v1/embeddings/similarity', similarity)).body).toEqual(
     errorOf('forbidden', { param: 'model' }),
