@@ -23,6 +23,7 @@ import { completions } from './routes/completions.ts';
 import { embeddings } from './routes/embeddings.ts';
 import { changeKey, createKey, getKey, type KeyRouteDeps, listKeys, revokeKey } from './routes/keys.ts';
 import { getModel, listModels } from './routes/models.ts';
+import { openApi } from './routes/openapi.ts';
 import {
   distributeWorkload,
   failOver,
@@ -54,6 +55,8 @@ export interface AppOptions
   authenticator: Authenticator;
   bodyBytesMax: number;
   startedSeconds: number;
+  /** Of this Citadel. */
+  version: string;
   /** Mounted at /dashboard for admins. */
   dashboards?: Router;
 }
@@ -61,6 +64,7 @@ export interface AppOptions
 /** The HTTP API. */
 export function createApp(options: AppOptions): Express {
   return createHealthApp(options, (app) => {
+    route(app, '/openapi.json', { get: [openApi(options.version)] });
     if (options.dashboards) app.use('/dashboard', options.dashboards);
     app.use(authenticate(options.authenticator, options.corsOrigins));
 
