@@ -20,6 +20,7 @@ import {
   shortHealth,
 } from './routes/cluster-health.ts';
 import { completions } from './routes/completions.ts';
+import { docsFile, docsPage } from './routes/docs.ts';
 import { embeddings } from './routes/embeddings.ts';
 import { changeKey, createKey, getKey, type KeyRouteDeps, listKeys, revokeKey } from './routes/keys.ts';
 import { getModel, listModels } from './routes/models.ts';
@@ -65,6 +66,8 @@ export interface AppOptions
 export function createApp(options: AppOptions): Express {
   return createHealthApp(options, (app) => {
     route(app, '/openapi.json', { get: [openApi(options.version)] });
+    route(app, '/docs', { get: [docsPage()] });
+    route(app, '/docs/:file', { get: [docsFile()] });
     if (options.dashboards) app.use('/dashboard', options.dashboards);
     app.use(authenticate(options.authenticator, options.corsOrigins));
 
