@@ -45,9 +45,18 @@ export const HEADERS = {
   'x-citadel-server': answerHeader('The server that answered.', text),
   'x-citadel-attempts': answerHeader('Servers that were tried.', whole),
   'x-citadel-queue-ms': answerHeader('How long it waited for its turn.', whole),
+  'x-ratelimit-limit-requests': answerHeader(
+    "Of the key's limits, where it has any: requests a minute.",
+    whole,
+  ),
+  'x-ratelimit-remaining-requests': answerHeader('How many are left.', whole),
+  'x-ratelimit-reset-requests': answerHeader('When all are there again, such as `6s`.', text),
+  'x-ratelimit-limit-tokens': answerHeader('Tokens a minute.', whole),
+  'x-ratelimit-remaining-tokens': answerHeader('How many are left.', whole),
+  'x-ratelimit-reset-tokens': answerHeader('When all are there again, such as `6s`.', text),
 };
 
 /** Of these, those that model calls alone bring. */
 export const FACT_HEADERS: ReadonlySet<string> = new Set(
-  Object.keys(HEADERS).filter((name) => name.startsWith('x-citadel-')),
+  Object.keys(HEADERS).filter((name) => /^x-(citadel|ratelimit)-/.test(name)),
 );
