@@ -121,7 +121,7 @@ function rawRequest(req: Request): string {
   return memberText(req.body, 'request') ?? '{}';
 }
 
-const JobQuery = z.object({
+export const JobQuery = z.object({
   status: z.enum(JOB_STATUSES).optional(),
   kind: z.enum(JOB_KINDS).optional(),
 });
