@@ -39,6 +39,7 @@ const VENDORS = {
   '@qdrant/': ['storage'],
   '@bull-board/': ['dashboards'],
   pino: ['core'],
+  'prom-client': ['core'],
   yaml: ['core'],
   croner: ['workflows'],
   '@marcbachmann/cel-js': ['workflows'],

@@ -12,6 +12,7 @@ import {
   oneOf,
   onOff,
   origins,
+  priceMap,
   secretText,
   serverList,
   urlOf,
@@ -114,6 +115,7 @@ export const SETTINGS = {
     embedding: modelClass('embedding', ['nomic-embed-text']),
   },
   aliases: setting(aliasMap, {}, 'names for models, each with those to try in order, as JSON'),
+  prices: setting(priceMap, {}, 'what models cost per million tokens, each {input, output}, as JSON'),
   networks: {
     servers: setting(networkList, ['loopback', 'private'], 'where model servers may be; CIDRs too'),
     outbound: setting(networkList, [], 'the same as CITADEL_OUTBOUND_ALLOW; both count'),

@@ -40,6 +40,8 @@ export interface Config {
   classes: Record<ModelClass, { models: string[]; concurrency: number; queueDepth: number }>;
   /** Name -> the models that stand for it, tried in order. */
   aliases: Record<string, string[]>;
+  /** By model, per million tokens. */
+  prices: Record<string, { input: number; output: number }>;
   /** `loopback`, `private` or CIDRs. */
   networks: {
     servers: string[];

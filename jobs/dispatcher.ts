@@ -3,7 +3,7 @@
 // I3: frames of an older attempt, or out of sequence, never reach a listener.
 import { AppError, toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
-import { MODEL_CLASSES } from '../core/schemas/model-class.ts';
+import { MODEL_CLASSES, type ModelClass } from '../core/schemas/model-class.ts';
 import { type Admission, tooLate } from './admission.ts';
 import { createJobStop } from './job-stop.ts';
 import type { ModelJob } from './model-job.ts';
@@ -34,6 +34,8 @@ interface DispatcherOptions {
   /** The longest a request may take, from its add to its end. */
   totalMs: number;
   now: () => number;
+  /** Told how long the store took to take a job (ms). Must not throw. */
+  onAdded?: (modelClass: ModelClass, tookMs: number) => void;
 }
 
 const SWEEP_MS = 1_000;
@@ -44,7 +46,8 @@ const SILENCE_MS = 10_000;
 /** A store that does not answer for so long ends those who wait for it. */
 const STORE_GRACE_MS = 15_000;
 
-export function createDispatcher({ queues, admission, totalMs, now }: DispatcherOptions): Dispatcher {
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { queues, admission, totalMs, now, onAdded = () => {} } = options;
   const waiters = new Map<JobId, Waiter>();
   const jobStop = createJobStop(queues);
   const unsubscribe = queues.bus.subscribe(receive);
@@ -55,9 +58,10 @@ export function createDispatcher({ queues, admission, totalMs, now }: Dispatcher
     async dispatch(id, job, tag, listener) {
       const waiter = newWaiter({ id, job, tag, listener, nowMs: now(), totalMs });
       waiters.set(id, waiter);
-      lineOf(waiter).join(id, tag);
+      lineOf(waiter).join(id, tag, job.priority);
       try {
         await queues.queue(job.modelClass).add(id, job, tag);
+        onAdded(job.modelClass, now() - waiter.startedMs);
         // Whoever left meanwhile found no job to stop.
         if (waiter.stopped) jobStop.stop(waiter);
       } catch (error) {
@@ -142,7 +146,7 @@ export function createDispatcher({ queues, admission, totalMs, now }: Dispatcher
       return;
     }
     if (frame.type === 'parked') {
-      lineOf(waiter).join(waiter.id, waiter.tag);
+      lineOf(waiter).join(waiter.id, waiter.tag, waiter.job.priority);
       return;
     }
     if (frame.type === 'running') {

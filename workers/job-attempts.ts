@@ -8,6 +8,7 @@ import type { ModelJob } from '../jobs/model-job.ts';
 import type { ModelClient } from '../servers/model-client.ts';
 import type { Slot } from '../servers/slot.ts';
 import type { SlotRequest } from '../servers/slot-choice.ts';
+import type { AttemptMetrics } from './attempt-metrics.ts';
 import { callerOf } from './caller-identity.ts';
 import { policyFor, type RetryOn } from './failure-policy.ts';
 import { firstTokenLimit } from './first-token-limit.ts';
@@ -26,6 +27,7 @@ export interface AttemptsOptions {
   times: CallTimes;
   attemptsMax: number;
   retryBudget: RetryBudget;
+  metrics: AttemptMetrics;
   /** For the first call, where it is there already. */
   firstSlot?: Slot;
   /** The next slot for the job, waiting for one if need be. Throws the signal's reason. */
@@ -89,9 +91,11 @@ export async function tryServers(options: AttemptsOptions, signal: AbortSignal):
       continue;
     }
     if (attempts > 0 && failure && !retryBudget.tryRetry()) {
+      options.metrics.refused(options.job.modelClass, failure);
       slot.release();
       break;
     }
+    if (failure) options.metrics.retried(options.job.modelClass, failure);
     if (attempts === 0) retryBudget.called();
     attempts++;
     server = slot.server.address.id;
@@ -137,7 +141,7 @@ interface CallOptions extends AttemptsOptions {
 
 /** Makes one call and gives its slot back. Throws the job's signal's reason, and what is a fault of ours. */
 async function makeCall(options: CallOptions, signal: AbortSignal): Promise<CallOutcome> {
-  const { slot, reply, job, attempts, request, failingMs, timeline } = options;
+  const { slot, reply, job, attempts, request, failingMs, timeline, metrics } = options;
   const serverId = slot.server.address.id;
   const about = { server: serverId, attempt: attempts };
   timeline.add('attempt', { ...about, ...slot.choice });
@@ -173,15 +177,19 @@ async function makeCall(options: CallOptions, signal: AbortSignal): Promise<Call
     const times = { ...options.times, firstTokenMs };
     const result = await callServer({ ...options, times, sink }, attempt.signal);
     slot.release({ status: 'passed' });
+    metrics.answered(job.modelClass);
     return { status: 'answered', result };
   } catch (error) {
+    if (signal.aborted) metrics.stopped(job.modelClass, 'left');
     signal.throwIfAborted();
     if (isMoved) {
+      metrics.stopped(job.modelClass, 'moved');
       timeline.add('failed', { ...about, reason: 'moved: its server takes no more work' });
       return { status: 'moved' };
     }
     if (!(error instanceof BackendFailure)) throw error;
     slot.release({ status: 'failed', failure: error, caller: callerOf(job) });
+    metrics.failed(job.modelClass, error);
     timeline.add('failed', { ...about, reason: reasonOf(error) });
     return { status: 'failed', failure: error };
   } finally {

@@ -4,6 +4,7 @@
 import { toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
+import { NO_METRICS } from '../core/metrics.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { virtualOf } from '../jobs/fair-order.ts';
 import type { JobOutcome, TakenJob } from '../jobs/job-queue.ts';
@@ -13,6 +14,7 @@ import type { Balancer } from '../servers/balancer.ts';
 import type { ModelClient } from '../servers/model-client.ts';
 import type { Slot } from '../servers/slot.ts';
 import type { SlotRequest } from '../servers/slot-choice.ts';
+import { type AttemptMetrics, createAttemptMetrics } from './attempt-metrics.ts';
 import { sendFailure, tellOfDeath } from './failure-reply.ts';
 import type { RunningCall } from './job-attempts.ts';
 import { runJob } from './job-run.ts';
@@ -44,6 +46,7 @@ export interface WorkerPoolOptions {
   /** Jobs that call a server at once. */
   concurrency: number;
   logger: Logger;
+  metrics?: AttemptMetrics;
   parkedMax?: number;
 }
 
@@ -71,6 +74,7 @@ const ABANDONED = 'nobody waits for the answer';
 const HANDED_BACK = 'the worker is leaving';
 const OVERDUE = 'the job took too long';
 
+const UNMEASURED = createAttemptMetrics(NO_METRICS);
 const PARKED_MAX = 256;
 const PUT_BACK_MS = 250;
 const HAND_BACK_MS = 2_000;
@@ -79,7 +83,7 @@ const ASK_AFTER_MS = 2_000;
 
 export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { modelClass, queues, balancer, client, times, attemptsMax, retryBudget, logger } = options;
-  const { concurrency, parkedMax = PARKED_MAX } = options;
+  const { concurrency, parkedMax = PARKED_MAX, metrics = UNMEASURED } = options;
   const { bus } = queues;
   const hands = new Map<JobId, Hand>();
   const idle = new Set<() => void>();
@@ -181,6 +185,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
           times,
           attemptsMax,
           retryBudget,
+          metrics,
           acquire,
           acquireFree: acquireNow,
           refusal: balancer.refusal,
