@@ -8,7 +8,7 @@ export interface IngestMetrics {
   published(documents: number): void;
   failed(reasonCode: string): void;
   /** They wait, and are claimed again. */
-  givenBack(on: string, documents: number): void;
+  givenBack(waitingOn: string, documents: number): void;
 }
 
 export function createIngestMetrics(metrics: Metrics): IngestMetrics {
@@ -20,7 +20,7 @@ export function createIngestMetrics(metrics: Metrics): IngestMetrics {
   const waits = metrics.counter({
     name: 'citadel_ingest_waits_total',
     help: 'Documents that were put back to be tried again, by what they wait for.',
-    labels: ['on'],
+    labels: ['waiting_on'],
   });
   const stages = metrics.histogram({
     name: 'citadel_ingest_stage_duration_seconds',
@@ -43,6 +43,6 @@ export function createIngestMetrics(metrics: Metrics): IngestMetrics {
     },
     published: (count) => documents.add({ outcome: 'published', reason: '' }, count),
     failed: (reason) => documents.add({ outcome: 'failed', reason }),
-    givenBack: (on, count) => waits.add({ on }, count),
+    givenBack: (waitingOn, count) => waits.add({ waiting_on: waitingOn }, count),
   };
 }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parsePromql } from '../dashboards/promql.ts';
+import { alertRules, dashboards, shownExpressions } from '../dashboards/shown-metrics.ts';
 import { chat } from '../support/citadel.ts';
 import { type PrometheusText, parsePrometheusText } from '../support/prometheus-text.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -281,4 +283,62 @@ describe('who may see it', () => {
     expect(response.headers.get('allow')).toBe('GET, HEAD');
     await response.text();
   });
+});
+
+// After all that is counted above, so that nearly everything has a series.
+describe('the dashboards and alert rules', () => {
+  /** Prometheus's own. */
+  const OWN_METRICS = new Set(['up']);
+  const OWN_LABELS = ['job', 'instance'];
+  const UNSEEN = ['citadel_retries_refused_total', 'citadel_ingest_waits_total'];
+
+  test('each metric and label that they name is on the page', async () => {
+    const { page } = await scrape();
+    const wrong = shownExpressions().flatMap(([place, expression]) =>
+      parsePromql(expression).flatMap(({ metric, labels }) => {
+        if (OWN_METRICS.has(metric)) return [];
+        if (!isListed(page, metric)) return [`${place}: there is no ${metric}`];
+        const series = page.samples.find(({ name }) => name === metric);
+        if (!series) return UNSEEN.includes(metric) ? [] : [`${place}: ${metric} has no series`];
+        const known = [...OWN_LABELS, ...Object.keys(series.labels)];
+        const unknown = labels.filter((label) => !known.includes(label));
+        return unknown.map((label) => `${place}: ${metric} has no label ${label}`);
+      }),
+    );
+
+    expect(wrong).toEqual([]);
+  });
+
+  test('what is measured is shown, but for what processes have of their own', async () => {
+    const { page } = await scrape();
+    const shown = shownExpressions().flatMap(([, expression]) =>
+      parsePromql(expression).map(({ metric }) => metric),
+    );
+    const bare = new Set(shown.map((name) => name.replace(/_(bucket|count|sum)$/, '')));
+    const named = dashboards().flatMap(({ templating }) => templating.list.map(({ query }) => query));
+    const hidden = [...page.types.keys()].filter(
+      (name) =>
+        name.startsWith('citadel_') && !bare.has(name) && !named.some((query) => query.includes(name)),
+    );
+
+    expect(hidden).toEqual([]);
+  });
+
+  test('names and ids stand once, and each alert says what is wrong', () => {
+    const alerts = alertRules();
+    const boards = dashboards();
+
+    expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length);
+    for (const { annotations } of alerts) expect(annotations.summary).toMatch(/\.$/);
+    expect(new Set(boards.map(({ uid }) => uid)).size).toBe(2);
+    for (const { panels } of boards) expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+  });
+
+  /** Whether it is a metric, or a part of a histogram. */
+  function isListed({ types }: PrometheusText, name: string): boolean {
+    const whole = name.replace(/_(bucket|count|sum)$/, '');
+    return whole === name
+      ? types.has(name) && types.get(name) !== 'histogram'
+      : types.get(whole) === 'histogram';
+  }
 });
