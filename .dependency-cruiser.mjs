@@ -40,6 +40,7 @@ const VENDORS = {
   '@bull-board/': ['dashboards'],
   pino: ['core'],
   'prom-client': ['core'],
+  '@opentelemetry/': ['core'],
   yaml: ['core'],
   croner: ['workflows'],
   '@marcbachmann/cel-js': ['workflows'],

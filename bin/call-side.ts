@@ -3,6 +3,7 @@ import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
+import type { Tracing } from '../core/tracing.ts';
 import { type Admission, createAdmission } from '../jobs/admission.ts';
 import { createCallMetrics } from '../jobs/call-metrics.ts';
 import { createDispatcher, type Dispatcher } from '../jobs/dispatcher.ts';
@@ -24,6 +25,7 @@ interface CallSideDeps {
   life: Lifecycle;
   logger: Logger;
   metrics: Metrics;
+  tracing: Tracing;
 }
 
 /** What a process needs that asks for calls of models, for its clients or for its runs. */
@@ -52,7 +54,11 @@ export function openCallSide(deps: CallSideDeps): CallSide {
   const { totalMs } = config.limits;
   const queueMetrics = createQueueMetrics(deps.metrics);
   const onAdded = queueMetrics.added;
-  const dispatcher = createDispatcher({ queues, admission, totalMs, now: monotonicNow, onAdded });
+  const dispatcher = createDispatcher({
+    ...{ queues, admission, totalMs, onAdded },
+    now: monotonicNow,
+    tracing: deps.tracing,
+  });
   life.defer('dispatcher', () => dispatcher.close());
   queueMetrics.watch({ queues, admission, dispatcher, ledger });
   return { ledger, admission, dispatcher, aliases: createModelAliases(registry, config.aliases) };

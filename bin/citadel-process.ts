@@ -11,6 +11,7 @@ import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { endsWithin } from '../core/time-limit.ts';
+import type { Tracing } from '../core/tracing.ts';
 import { createQueueBoard } from '../dashboards/queue-board.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import { type Balancer, createBalancer } from '../servers/balancer.ts';
@@ -29,6 +30,7 @@ import { type ModelSide, openModelSide } from './model-side.ts';
 import { createServerAnnouncement } from './server-announcement.ts';
 import { createStoreWait } from './store-wait.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
+import { openTracing } from './tracing-side.ts';
 import { openWorkSide, type WorkSide } from './work-side.ts';
 
 /** What a process does: serve HTTP, run jobs of some classes, or both. */
@@ -88,6 +90,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const door = createFrontDoor(config, life);
   const measured = await openMetrics({ isHeard: roles.api || config.portIsSet });
   const { metrics } = measured;
+  const tracing = await openTracing({ config, life, logger });
   const { store, queues } = await openStores(options, { life, door, metrics });
   const models = await openModelSide({ config, life, logger, bus: queues.bus, store });
   const balancer = createBalancer({
@@ -97,12 +100,13 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     learnsFromCalls: config.health.passive,
   });
   life.defer('balancer', () => balancer.close());
-  const pools = startPools({ config, roles, logger, queues, models, balancer, life, metrics });
+  const pools = startPools({ config, roles, logger, queues, models, balancer, life, metrics, tracing });
   let leaving = false;
   const { registry } = models;
   const stores = watchAround(metrics, { queues, store, registry, balancer });
-  const deps = { config, logger, queues, life, door, stores, ...measured, isLeaving: () => leaving };
-  const side = store && (await openStoreSide({ config, store, queues, registry, life, logger, metrics }));
+  const deps = { config, logger, queues, life, door, stores, tracing, ...measured, isLeaving: () => leaving };
+  const shared = { config, queues, registry, life, logger, metrics, tracing };
+  const side = store && (await openStoreSide({ ...shared, store }));
   const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
   const port = api?.port ?? (config.portIsSet ? await serveHealth(deps, side) : null);
 
@@ -160,6 +164,7 @@ interface PartsDeps {
   balancer: Balancer;
   life: Lifecycle;
   metrics: MetricsSide['metrics'];
+  tracing: Tracing;
 }
 
 function startPools({
@@ -171,6 +176,7 @@ function startPools({
   balancer,
   life,
   metrics,
+  tracing,
 }: PartsDeps & { roles: Roles }): WorkerPool[] {
   const { client } = models;
   const { connectMs, firstTokenMs, loadMs, idleMs, totalMs, attempts } = config.limits;
@@ -191,6 +197,7 @@ function startPools({
       concurrency: config.classes[modelClass].concurrency,
       logger,
       metrics: attemptMetrics,
+      tracing,
     });
     pool.start();
     // A worker whose store is closed under it spins.
@@ -229,7 +236,7 @@ interface ApiDeps extends PartsDeps, StoreSide, MetricsSide {
 
 async function startApi(deps: ApiDeps): Promise<ApiSide> {
   const { config, logger, queues, models, balancer, store, life, isLeaving } = deps;
-  const { metrics, metricsPage, stores } = deps;
+  const { metrics, metricsPage, tracing, stores } = deps;
   const { ledger, admission, dispatcher, aliases } = deps.calls;
   const { registry, serverAdmin } = models;
   if (!serverAdmin) throw new Error('The API needs a store for what it says of servers.');
@@ -250,7 +257,7 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     serverAdmin,
     routing: balancer,
     inFlight: balancer.inFlight,
-    ...{ stores, metrics, metricsPage },
+    ...{ stores, metrics, metricsPage, tracing },
     dispatcher,
     ledger,
     bus: queues.bus,

@@ -45,6 +45,12 @@ export const onOff: Kind<boolean> = {
   fromText: (text) => ({ on: true, off: false, '1': true, '0': false })[text] ?? text,
 };
 
+/** As OpenTelemetry writes it. */
+export const trueOrFalse: Kind<boolean> = {
+  schema: z.boolean('takes true or false'),
+  fromText: (text) => ({ true: true, false: false })[text.toLowerCase()] ?? text,
+};
+
 export const filePath: Kind<string> = {
   schema: z.string().regex(/^[^\0]+$/, 'takes a path'),
   fromText: (text) => text,

@@ -4,11 +4,13 @@
 //     allows.
 import { BackendFailure } from '../core/backend-failure.ts';
 import type { JobId } from '../core/ids.ts';
+import type { Tracing } from '../core/tracing.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
 import type { ModelClient } from '../servers/model-client.ts';
 import type { Slot } from '../servers/slot.ts';
 import type { SlotRequest } from '../servers/slot-choice.ts';
 import type { AttemptMetrics } from './attempt-metrics.ts';
+import { startAttemptSpan } from './attempt-span.ts';
 import { callerOf } from './caller-identity.ts';
 import { policyFor, type RetryOn } from './failure-policy.ts';
 import { firstTokenLimit } from './first-token-limit.ts';
@@ -28,6 +30,7 @@ export interface AttemptsOptions {
   attemptsMax: number;
   retryBudget: RetryBudget;
   metrics: AttemptMetrics;
+  tracing: Tracing;
   /** For the first call, where it is there already. */
   firstSlot?: Slot;
   /** The next slot for the job, waiting for one if need be. Throws the signal's reason. */
@@ -145,6 +148,7 @@ async function makeCall(options: CallOptions, signal: AbortSignal): Promise<Call
   const serverId = slot.server.address.id;
   const about = { server: serverId, attempt: attempts };
   timeline.add('attempt', { ...about, ...slot.choice });
+  const span = startAttemptSpan(options.tracing, { job, slot, attempt: attempts });
   const attempt = new AbortController();
   const abort = () => attempt.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -166,7 +170,10 @@ async function makeCall(options: CallOptions, signal: AbortSignal): Promise<Call
       },
       chunks: reply.chunks,
       progress: (data: string[]) => reply.progress(attempts, data),
-      answered: () => timeline.add('first_token', about),
+      answered() {
+        span.firstToken();
+        timeline.add('first_token', about);
+      },
     };
     // I4
     const firstTokenMs = firstTokenLimit({
@@ -175,11 +182,13 @@ async function makeCall(options: CallOptions, signal: AbortSignal): Promise<Call
       hasAlternative: slot.hasAlternative,
     });
     const times = { ...options.times, firstTokenMs };
-    const result = await callServer({ ...options, times, sink }, attempt.signal);
+    const result = await callServer({ ...options, times, sink, trace: span.context }, attempt.signal);
     slot.release({ status: 'passed' });
     metrics.answered(job.modelClass);
+    span.answered(result);
     return { status: 'answered', result };
   } catch (error) {
+    span.failed(signal.aborted ? 'cancelled' : isMoved ? 'moved' : error);
     if (signal.aborted) metrics.stopped(job.modelClass, 'left');
     signal.throwIfAborted();
     if (isMoved) {

@@ -14,6 +14,7 @@ describe('loadConfig', () => {
       host: '127.0.0.1',
       port: 8002,
       prices: {},
+      tracing: { isDisabled: false, exporter: 'otlp', sampler: 'parentbased_always_on', sampledShare: 1 },
       portIsSet: false,
       dataDir: join(cwd, 'data'),
       databaseUrl: undefined,
