@@ -54,14 +54,17 @@ export interface AppOptions
   authenticator: Authenticator;
   bodyBytesMax: number;
   startedSeconds: number;
-  /** Mounted at /dashboard for admins. */
-  dashboards?: Router;
+  /** The operator page: mounted at /dashboard, and its calls of these routes. */
+  dashboards?: { router: Router; apiCalls: RequestHandler[] };
 }
 
 /** The HTTP API. */
 export function createApp(options: AppOptions): Express {
   return createHealthApp(options, (app) => {
-    if (options.dashboards) app.use('/dashboard', options.dashboards);
+    if (options.dashboards) {
+      app.use('/dashboard', options.dashboards.router);
+      app.use(options.dashboards.apiCalls);
+    }
     app.use(authenticate(options.authenticator, options.corsOrigins));
 
     const body = jsonBody(options.bodyBytesMax);

@@ -21,6 +21,7 @@ import { turnFencingOff } from '../workflows/fencing.ts';
 import { limitOutputs } from '../workflows/output-limit.ts';
 import { createPlans } from '../workflows/plans.ts';
 import { createRelay } from '../workflows/relay.ts';
+import { createRunInspection, type RunInspection } from '../workflows/run-inspection.ts';
 import { createRunService } from '../workflows/run-service.ts';
 import type { Runs } from '../workflows/runs.ts';
 import { createSchedules, type Schedules } from '../workflows/schedules.ts';
@@ -54,6 +55,7 @@ export interface WorkSide {
   schedules: Schedules;
   rag: RagSearch;
   ingest: IngestSide;
+  inspection: RunInspection;
   /** Begins nothing more, lets running steps end for up to `graceMs`, and hands the rest back. */
   stop(graceMs: number): Promise<void>;
 }
@@ -117,6 +119,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     schedules,
     rag,
     ingest,
+    inspection: createRunInspection({ store, plans }),
     stop,
   };
 }

@@ -10,6 +10,8 @@ export interface Place {
 
 export interface WaitingLine {
   readonly size: number;
+  /** For how long the first to come waits; 0 where nobody does. */
+  oldestMs(): number;
   /** Where a request with this tag would stand. */
   placeFor(tag: number): Place;
   /** Joins, or comes back to where it stood. */
@@ -37,6 +39,11 @@ export function createWaitingLine(now: () => number): WaitingLine {
   return {
     get size() {
       return waiting.size;
+    },
+    oldestMs() {
+      // A Map keeps the order of their coming.
+      for (const { sinceMs } of waiting.values()) return now() - sinceMs;
+      return 0;
     },
     placeFor(tag) {
       let ahead = 0;
