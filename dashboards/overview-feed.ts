@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import type { HealthDeps } from '../api/health-report.ts';
 import { openEventStream } from '../api/replies/event-stream.ts';
 import { readClusterHealth } from '../api/routes/cluster-health.ts';
-import { MODEL_CLASSES } from '../core/schemas/model-class.ts';
+import { MODEL_CLASSES, type ModelClass } from '../core/schemas/model-class.ts';
 import type { Admission } from '../jobs/admission.ts';
 import type { Registry } from '../servers/registry.ts';
 import type { ActivityStore, ServerActivity } from './activity-store.ts';
@@ -62,8 +62,10 @@ export function overviewFeed(
 
 async function readHealth(deps: OverviewDeps) {
   const report = await readClusterHealth(deps);
-  const oldest = MODEL_CLASSES.map(
-    (name) => [name, Math.round(deps.admission.line(name).oldestMs())] as const,
+  const oldest = await Promise.all(
+    MODEL_CLASSES.map(
+      async (name) => [name, await longestWaitMs(deps, name, report.queues[name].waiting)] as const,
+    ),
   );
   return {
     ...report,
@@ -73,6 +75,17 @@ async function readHealth(deps: OverviewDeps) {
     ),
     models: deps.registry.models().length,
   };
+}
+
+/** Of those that this process has added, or that are next in the queue of all. */
+async function longestWaitMs({ admission, queues }: OverviewDeps, name: ModelClass, waiting: number | null) {
+  const ownMs = admission.line(name).oldestMs();
+  if (!waiting) return Math.round(ownMs);
+  const addedAtMs = await queues
+    .queue(name)
+    .nextAddedAtMs()
+    .catch(() => null);
+  return Math.round(addedAtMs === null ? ownMs : Math.max(ownMs, Date.now() - addedAtMs));
 }
 
 function loadedOn({ models }: ReturnType<Registry['servers']>[number]): string[] {

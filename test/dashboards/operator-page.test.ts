@@ -9,6 +9,7 @@ import { waitFor } from '../support/wait-for.ts';
 const ADMIN_KEY = 'sk-root-0123456789abcdef';
 const AUTH = { authorization: `Bearer ${ADMIN_KEY}` };
 const SLOW_CHAT = 'sim:token=20+tokens=60';
+const ENDLESS_CHAT = 'sim:token=1000+tokens=100';
 const SCRIPT = '<script>window.ran=1</script>';
 const IMAGE = '<img src=x onerror=window.ran=1>';
 
@@ -19,7 +20,7 @@ describeWith(chromiumService, 'the operator page', () => {
   let page: Page;
 
   beforeAll(async () => {
-    const models = ['sim-chat', 'sim-embed', 'sim:error-500', SLOW_CHAT, SCRIPT];
+    const models = ['sim-chat', 'sim-embed', 'sim:error-500', SLOW_CHAT, ENDLESS_CHAT, SCRIPT];
     [citadel, browser] = await Promise.all([
       startTestCitadel({ env: { CITADEL_API_KEYS: `root:admin:${ADMIN_KEY}` }, models }),
       startBrowser(),
@@ -60,6 +61,13 @@ describeWith(chromiumService, 'the operator page', () => {
     await becomes('#requests-per-second', '0.1');
     await becomes('#error-rate', '14.3 %');
     await becomes('[data-server=sim] .facts', /7\s*1 failed/);
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const running = [1, 2].map(() =>
+      citadel.post('/v1/chat/completions', chat(ENDLESS_CHAT), { headers: AUTH, signal }).catch(() => {}),
+    );
+    await becomes('[data-class=lightweight] td >> nth=1', '2');
+    await becomes('[data-server=sim] dd >> nth=0', '2');
     const health = await read('/health/enterprise');
     const { data } = await read('/v1/models');
 
@@ -81,6 +89,9 @@ describeWith(chromiumService, 'the operator page', () => {
       expect.arrayContaining(['sim-chat', SCRIPT]),
     );
     expect(await textOf('[data-server=sim] .last-failure')).toContain('sim:error-500');
+    expect(health.queues.lightweight.active).toBe(2);
+    leaving.abort();
+    await Promise.all(running);
   });
 
   test('a chat streams in the playground, and its job is one click away', async () => {

@@ -21,7 +21,7 @@ export function StepPanel({ run, step, type, text, path, onDone }) {
   const isAnswered = step.status === 'waiting' && (type === 'approve' || type === 'wait_event');
   return html`<section class="panel" id="step" aria-label=${`Step ${step.id}`}>
     <h2><code>${step.id}</code> <${Badge} status=${step.status} /></h2>
-    <${Facts} facts=${[['Type', type], ['Attempts', count(step.attempts)], ['Started', time(step.started_at)], ['Ended', time(step.finished_at)], ['Wakes', time(step.wake_at)], ['Run', step.child_run_id ? html`<a href=${`#/runs/${step.child_run_id}`}>${step.child_run_id}</a>` : '–']]} />
+    <${Facts} facts=${factsOf(step, type)} />
     ${step.error && html`<p class="failure">${step.error.code}: ${step.error.message}</p>`}
     ${isAnswered && html`<${Answer} step=${step} type=${type} path=${path} onDone=${onDone} />`}
     ${text !== undefined && step.output === null && html`<h3>Says</h3><pre class="json" id="says">${text}</pre>`}
@@ -31,6 +31,21 @@ export function StepPanel({ run, step, type, text, path, onDone }) {
     ${step.output !== null && html`<h3>Output</h3><${Json} value=${step.output} />`}
     ${!step.id.includes('/') && html`<${Fork} step=${step} run=${run} path=${path} />`}
   </section>`;
+}
+
+/** @param {any} step @param {string} type @returns {[string, unknown][]} */
+function factsOf(step, type) {
+  const { child_run_id: child, wake_at: wake } = step;
+  return [
+    ['Type', type],
+    ['Attempts', count(step.attempts)],
+    ['Started', time(step.started_at)],
+    ['Ended', time(step.finished_at)],
+    .../** @type {[string, unknown][]} */ (wake ? [['Wakes', time(wake)]] : []),
+    .../** @type {[string, unknown][]} */ (
+      child ? [['Run', html`<a href=${`#/runs/${child}`}>${child}</a>`]] : []
+    ),
+  ];
 }
 
 /** An approval, or the event that the step waits for. @param {{ step: any, type: string, path: string, onDone: () => void }} props */

@@ -39,7 +39,7 @@ export function Keys() {
         )}
       </tbody>
     </table></div>
-    ${data?.data.length === 0 && html`<p class="hint">The store has no key. Keys of the configuration are not listed.</p>`}
+    ${data?.data.length === 0 && html`<p class="hint">The store has no key; keys of the configuration are not listed. Where there is none at all, the first one closes the door: from then on this page asks for an admin’s.</p>`}
     ${data?.has_more && html`<p class="hint">These are the newest hundred; <code>citadel keys list</code> shows all.</p>`}
     <h2>A new key</h2>
     <${NewKey} onMade=${(/** @type {any} */ key) => {
