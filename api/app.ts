@@ -20,9 +20,11 @@ import {
   shortHealth,
 } from './routes/cluster-health.ts';
 import { completions } from './routes/completions.ts';
+import { docsFile, docsPage } from './routes/docs.ts';
 import { embeddings } from './routes/embeddings.ts';
 import { changeKey, createKey, getKey, type KeyRouteDeps, listKeys, revokeKey } from './routes/keys.ts';
 import { getModel, listModels } from './routes/models.ts';
+import { openApi } from './routes/openapi.ts';
 import {
   distributeWorkload,
   failOver,
@@ -54,6 +56,8 @@ export interface AppOptions
   authenticator: Authenticator;
   bodyBytesMax: number;
   startedSeconds: number;
+  /** Of this Citadel. */
+  version: string;
   /** The operator page: mounted at /dashboard, and its calls of these routes. */
   dashboards?: { router: Router; apiCalls: RequestHandler[] };
 }
@@ -61,6 +65,9 @@ export interface AppOptions
 /** The HTTP API. */
 export function createApp(options: AppOptions): Express {
   return createHealthApp(options, (app) => {
+    route(app, '/openapi.json', { get: [openApi(options.version)] });
+    route(app, '/docs', { get: [docsPage()] });
+    route(app, '/docs/:file', { get: [docsFile()] });
     if (options.dashboards) {
       app.use('/dashboard', options.dashboards.router);
       app.use(options.dashboards.apiCalls);

@@ -4,13 +4,15 @@ import { parseRequest } from '../core/parse-request.ts';
 const LIMIT_MAX = 100;
 const LIMIT = 20;
 
-const PageQuery = z.object({
+/** The query of every list. */
+export const PageQuery = z.object({
   limit: z
     .string()
     .regex(/^\d{1,3}$/, `takes a whole number from 1 to ${LIMIT_MAX}`)
     .transform(Number)
     .pipe(z.int().min(1, 'takes at least 1').max(LIMIT_MAX, `takes at most ${LIMIT_MAX}`))
-    .default(LIMIT),
+    .default(LIMIT)
+    .meta({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, description: `${LIMIT} unless told` }),
   after: z.string().min(1).max(256).optional(),
 });
 

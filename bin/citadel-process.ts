@@ -25,6 +25,7 @@ import { type ModelSide, openModelSide } from './model-side.ts';
 import { createServerAnnouncement } from './server-announcement.ts';
 import { createStoreWait } from './store-wait.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
+import { VERSION } from './version.ts';
 import { openWorkSide, type WorkSide } from './work-side.ts';
 
 /** What a process does: serve HTTP, run jobs of some classes, or both. */
@@ -261,6 +262,7 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     corsOrigins: config.corsOrigins,
     startedSeconds: Math.floor(Date.now() / 1000),
     logger,
+    version: VERSION,
     dashboards,
   });
   const port = await deps.door.serve(handler);

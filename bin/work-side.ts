@@ -69,7 +69,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
   const definitionStore = createPostgresDefinitionStore(deps.store);
   const plans = createPlans({ store: definitionStore });
   const models = openModelCalls(deps);
-  const rag = await openRagSearch({ config, store: deps.store, models });
+  const rag = await openRagSearch({ config, store: deps.store, models, holders: deps.keys.keyHolders });
   const ingest = await openIngestSide({
     config,
     store: deps.store,

@@ -33,12 +33,13 @@ export function listDefinitions({ definitions }: DefinitionRouteDeps): RequestHa
   };
 }
 
-const VersionQuery = z.object({
+export const VersionQuery = z.object({
   version: z
     .string()
     .regex(/^[1-9]\d{0,8}$/, 'takes a whole number from 1')
     .transform(Number)
-    .optional(),
+    .optional()
+    .meta({ type: 'integer', minimum: 1 }),
 });
 
 /** GET /api/v1/workflows/definitions/{name}?version= */

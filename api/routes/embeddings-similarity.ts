@@ -17,7 +17,7 @@ export interface SimilarityDeps extends ModelCallDeps {
 
 const OTHERS_MAX = 2_047;
 const Text = z.string().min(1);
-const SimilarityRequest = z.strictObject({
+export const SimilarityRequest = z.strictObject({
   model: z.string().min(1).max(256),
   a: Text,
   b: z.array(Text).min(1).max(OTHERS_MAX),

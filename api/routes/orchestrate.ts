@@ -5,6 +5,8 @@ import { parseJsonObject } from '../../core/json-depth.ts';
 import { memberText } from '../../core/json-text.ts';
 import { parseRequest } from '../../core/parse-request.ts';
 import { JOB_KINDS, OrchestrateRequest, WorkflowStart } from '../../core/schemas/accepted-work.ts';
+import type { CollectionStore } from '../../rag/collection.ts';
+import { requireCollection } from '../../rag/require-collection.ts';
 import type { RunRecord } from '../../workflows/run-record.ts';
 import type { CallRequest, RunOptions } from '../../workflows/runs.ts';
 import { type AcceptDeps, accept, noTokens, toWebhook } from '../accepted-options.ts';
@@ -21,6 +23,7 @@ import {
   toJobView,
 } from '../job-view.ts';
 import { parsePage, toListPage } from '../list-page.ts';
+import { ragCallerOf } from '../rag-caller.ts';
 import { sendJson } from '../replies/json-reply.ts';
 import { contextOf } from '../request-context.ts';
 import { requireRun, scopeOf } from '../run-access.ts';
@@ -29,6 +32,7 @@ import { within } from '../within.ts';
 import { toWorkflowRequest, type WorkflowRequestDeps } from '../workflow-request.ts';
 
 export interface JobRouteDeps extends AcceptDeps, CallCheckDeps, WorkflowRequestDeps, RunEventsDeps {
+  collections: Pick<CollectionStore, 'byName'>;
   runs: AcceptDeps['runs'];
   keyRing: AcceptDeps['keyRing'];
   jsonDepthMax: number;
@@ -88,8 +92,14 @@ async function submit(deps: JobRouteDeps, { req, res, wanted, body, part }: Subm
   }
 
   async function prepareCall(callKind: CallRequest['kind']) {
-    const check = () => checkCall(deps, callKind, request);
-    const call = part === null ? check() : await within(part, check);
+    const check = async () => {
+      const checked = checkCall(deps, callKind, request);
+      if (checked.collection !== null) {
+        await requireCollection(deps.collections, checked.collection, ragCallerOf(res));
+      }
+      return checked;
+    };
+    const call = await (part === null ? check() : within(part, check));
     const facts = { class: call.modelClass, model: call.model, position: call.position, metadata };
     const seesAll = contextOf(res).principal.role === 'admin';
     const job = {
@@ -111,11 +121,9 @@ function rawRequest(req: Request): string {
   return memberText(req.body, 'request') ?? '{}';
 }
 
-const Time = z.iso
-  .datetime({ offset: true, error: 'takes a time such as 2027-01-31T12:00:00Z' })
-  .transform((text) => new Date(text));
+const Time = z.iso.datetime({ offset: true, error: 'takes a time such as 2027-01-31T12:00:00Z' });
 
-const JobQuery = z.object({
+export const JobQuery = z.object({
   status: z.enum(JOB_STATUSES).optional(),
   kind: z.enum(JOB_KINDS).optional(),
   model: z.string().min(1).max(256).optional(),
@@ -128,7 +136,7 @@ const JobQuery = z.object({
 export function listJobs({ runs }: JobRouteDeps): RequestHandler {
   return async (req, res) => {
     const { limit, after } = parsePage(req.query);
-    const { status, kind, model, key, since = null, until = null } = parseRequest(JobQuery, req.query);
+    const { status, kind, model, key, since, until } = parseRequest(JobQuery, req.query);
     const scope = scopeOf(contextOf(res).principal);
     if (scope !== undefined && key !== undefined && key !== scope) {
       throw new AppError('forbidden', "Another key's jobs are for admins.", { param: 'key' });
@@ -141,13 +149,15 @@ export function listJobs({ runs }: JobRouteDeps): RequestHandler {
       workflow: kind ?? null,
       keyName: scope === undefined ? key : scope,
       metadataBegins: model === undefined ? null : factBeginnings(model),
-      since,
-      until,
+      since: toDate(since),
+      until: toDate(until),
     });
     const data = page.runs.map(toJobSummaryView);
     sendJson(res, 200, JSON.stringify({ ...toListPage(data, limit), has_more: page.hasMore }));
   };
 }
+
+const toDate = (time: string | undefined) => (time === undefined ? null : new Date(time));
 
 /** GET /api/v1/orchestrate/{id} */
 export function getJob({ runs }: JobRouteDeps): RequestHandler {

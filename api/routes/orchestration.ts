@@ -62,7 +62,7 @@ export function recover({ registry, serverAdmin }: ServerRouteDeps): RequestHand
   };
 }
 
-const DistributeRequest = z.strictObject({
+export const DistributeRequest = z.strictObject({
   model_required: z.string().min(1).max(256),
   priority: z.enum(['low', 'normal', 'high', 'critical']).optional(),
 });

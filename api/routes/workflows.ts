@@ -55,9 +55,17 @@ export function startRun(deps: WorkflowRouteDeps): RequestHandler {
   };
 }
 
-const RUN_STATUSES = ['queued', 'running', 'waiting', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
+export const RUN_STATUSES = [
+  'queued',
+  'running',
+  'waiting',
+  'paused',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
 
-const RunQuery = z.object({
+export const RunQuery = z.object({
   status: z.enum(RUN_STATUSES).optional(),
   workflow: z.string().min(1).max(128).optional(),
   tag: z.string().min(1).max(128).optional(),
@@ -111,12 +119,13 @@ export function runEvents(deps: WorkflowRouteDeps): RequestHandler {
   };
 }
 
-const ResultQuery = z.object({
+export const ResultQuery = z.object({
   wait_ms: z
     .string()
     .regex(/^\d{1,9}$/, 'takes whole milliseconds')
     .transform((text) => Math.min(Number(text), RESULT_WAIT_MS_MAX))
-    .default(0),
+    .default(0)
+    .meta({ type: 'integer', minimum: 0, description: 'a minute at most' }),
 });
 
 /** GET /api/v1/workflows/{id}/result?wait_ms=: 200 when the run has ended, 202 when it has not after that time, which is

@@ -67,13 +67,27 @@ function isPrompt(value: unknown): boolean {
   return value.every(isString) || isTokens(value) || value.every(isTokens);
 }
 
+/** The same for those who read the API's description. */
+const PROMPT_SHAPE = {
+  description: PROMPT_FORMS,
+  anyOf: [
+    { type: 'string' as const },
+    { type: 'array' as const, items: { type: 'string' as const } },
+    { type: 'array' as const, items: { type: 'integer' as const } },
+    {
+      type: 'array' as const,
+      items: { type: 'array' as const, items: { type: 'integer' as const } },
+    },
+  ],
+};
+
 const isString = (value: unknown) => typeof value === 'string';
 const isTokens = (value: unknown) => Array.isArray(value) && value.every((item) => Number.isInteger(item));
 
 /** The body of POST /v1/completions. */
 export const CompletionRequest = z.looseObject({
   ...GENERATION,
-  prompt: z.custom<unknown>((value) => isPrompt(value), `expected ${PROMPT_FORMS}`),
+  prompt: z.custom<unknown>((value) => isPrompt(value), `expected ${PROMPT_FORMS}`).meta(PROMPT_SHAPE),
   best_of: z.int().min(1).max(128).nullish(),
   echo: Flag,
   logprobs: Count,
@@ -97,7 +111,8 @@ export const EmbeddingsRequest = z.looseObject({
     .refine(
       (value) => !Array.isArray(value) || value.length <= INPUTS_MAX,
       `takes at most ${INPUTS_MAX} items`,
-    ),
+    )
+    .meta(PROMPT_SHAPE),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().positive().nullish(),
   user: Text,
