@@ -22,6 +22,7 @@ const ROOMS_ABOVE = {
 // Pairs on one floor that may see each other, and why.
 const SAME_FLOOR_ALLOWED = [
   ['workflows', 'jobs'], // a step's call of a model is a job, and the doorbell of runs is a queue
+  ['dashboards', 'api'], // the page answers in the API's shapes, and shows what the API says
   ['jobs', 'servers'], // a job names the model class and the server facts that the registry knows
 ];
 
@@ -38,6 +39,10 @@ const VENDORS = {
   '@electric-sql/pglite': ['storage'],
   '@qdrant/': ['storage'],
   '@bull-board/': ['dashboards'],
+  preact: ['dashboards'],
+  htm: ['dashboards'],
+  uplot: ['dashboards'],
+  '@dagrejs/': ['dashboards'],
   pino: ['core'],
   'prom-client': ['core'],
   '@opentelemetry/': ['core'],

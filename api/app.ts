@@ -58,8 +58,8 @@ export interface AppOptions
   startedSeconds: number;
   /** Of this Citadel. */
   version: string;
-  /** Mounted at /dashboard for admins. */
-  dashboards?: Router;
+  /** The operator page: mounted at /dashboard, and its calls of these routes. */
+  dashboards?: { router: Router; apiCalls: RequestHandler[] };
 }
 
 /** The HTTP API. */
@@ -68,7 +68,10 @@ export function createApp(options: AppOptions): Express {
     route(app, '/openapi.json', { get: [openApi(options.version)] });
     route(app, '/docs', { get: [docsPage()] });
     route(app, '/docs/:file', { get: [docsFile()] });
-    if (options.dashboards) app.use('/dashboard', options.dashboards);
+    if (options.dashboards) {
+      app.use('/dashboard', options.dashboards.router);
+      app.use(options.dashboards.apiCalls);
+    }
     app.use(authenticate(options.authenticator, options.corsOrigins));
 
     const body = jsonBody(options.bodyBytesMax);

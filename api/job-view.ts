@@ -30,6 +30,7 @@ export function toJobSummaryView(job: RunSummary) {
     model: facts.model,
     status: STATUS_OF[job.status],
     priority: job.priority,
+    key_name: job.keyName,
     metadata: facts.metadata,
     error: toErrorView(job.error),
     tokens: job.tokens,

@@ -1,4 +1,5 @@
 import { type Authenticator, createAuthenticator } from '../access/authenticator.ts';
+import { createSessions, type Sessions } from '../access/sessions.ts';
 import { type Config, isLoopback } from '../core/config.ts';
 import { ConfigError } from '../core/config-error.ts';
 import type { KeySide } from './key-side.ts';
@@ -13,6 +14,8 @@ interface AccessSideDeps {
 
 export interface AccessSide extends Pick<KeySide, 'keyGate' | 'keyRing' | 'keyStore'> {
   authenticator: Authenticator;
+  /** Of the operator page. */
+  sessions: Sessions;
   configuredKeyNames: readonly string[];
   announceKeys(): Promise<void>;
 }
@@ -26,14 +29,11 @@ export function openAccessSide({ config, queues, keys, operatorKey }: AccessSide
       `HOST=${config.host} would let anyone call Citadel: make a key (citadel keys create), set CITADEL_API_KEYS (name:role:key,…), or bind to 127.0.0.1.`,
     ]);
   }
+  const known = { keys: config.apiKeys, ring: keyRing, now: Date.now };
+  const authenticator = createAuthenticator({ ...known, operatorKey, openWithoutKeys });
   return {
-    authenticator: createAuthenticator({
-      keys: config.apiKeys,
-      ring: keyRing,
-      operatorKey,
-      openWithoutKeys,
-      now: Date.now,
-    }),
+    authenticator,
+    sessions: createSessions({ ...known, authenticator }),
     ...{ keyGate, keyRing, keyStore },
     configuredKeyNames: config.apiKeys.map(({ name }) => name),
     async announceKeys() {

@@ -12,11 +12,12 @@ import type { Logger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { endsWithin } from '../core/time-limit.ts';
 import type { Tracing } from '../core/tracing.ts';
-import { createQueueBoard } from '../dashboards/queue-board.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import { type Balancer, createBalancer } from '../servers/balancer.ts';
 import { createMeasuredPool } from '../storage/measured-pool.ts';
 import { createAttemptMetrics } from '../workers/attempt-metrics.ts';
+import { createDashboards } from '../dashboards/dashboards.ts';
+import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
 import { createJobMover } from '../workers/job-mover.ts';
 import { addPoolMetrics } from '../workers/pool-metrics.ts';
 import { createRetryBudget } from '../workers/retry-budget.ts';
@@ -244,7 +245,25 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
   const announcement = store.kind === 'pglite' ? createServerAnnouncement(config) : null;
   const operatorKey = announcement?.operatorKey;
   const access = openAccessSide({ config, queues, keys: deps.keys, operatorKey });
+  const health = {
+    registry,
+    queues,
+    inFlight: balancer.inFlight,
+    stores: [
+      { name: 'queue', kind: queues.kind, ping: () => queues.ping() },
+      { name: 'database', kind: store.kind, ping: () => store.query('SELECT 1') },
+    ],
+  };
+  const dashboards = createDashboards({
+    ...health,
+    ...access,
+    ...{ admission, isLeaving, logger },
+    activity: createPostgresActivityStore(store),
+    inspection: deps.work.inspection,
+    nativeQueues: queues.native(),
+  });
   const handler = createApp({
+    ...health,
     ...access,
     ...deps.work,
     ...deps.work.rag,
@@ -253,7 +272,6 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     uploadBytesMax: config.limits.uploadBytes,
     hasWebhookSecret: config.webhookSecret !== undefined,
     totalMs: config.limits.totalMs,
-    registry,
     aliases,
     serverAdmin,
     routing: balancer,
@@ -265,13 +283,12 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     jsonDepthMax: config.limits.jsonDepth,
     admission,
     isLeaving,
-    queues,
     bodyBytesMax: config.limits.bodyBytes,
     corsOrigins: config.corsOrigins,
     startedSeconds: Math.floor(Date.now() / 1000),
     logger,
     version: VERSION,
-    dashboards: createQueueBoard({ queues: queues.native(), authenticator: access.authenticator }),
+    dashboards,
   });
   const port = await deps.door.serve(handler);
   await announcement?.publish(port);

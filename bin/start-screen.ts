@@ -25,7 +25,7 @@ export function startScreen(citadel: CitadelProcess, config: Config): string {
     '  Try it:',
     `    ${curl} -d '{${chat}}'`,
     `    ${curl} -N -d '{"stream":true,${chat}}'`,
-    `    ${url}/dashboard/queues`,
+    `    ${url}/dashboard`,
     ...embeddedWarning(citadel),
     '',
   ].join('\n');

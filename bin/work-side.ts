@@ -23,6 +23,7 @@ import { limitOutputs } from '../workflows/output-limit.ts';
 import { createPlans } from '../workflows/plans.ts';
 import { createRelay } from '../workflows/relay.ts';
 import { createRunMetrics } from '../workflows/run-metrics.ts';
+import { createRunInspection, type RunInspection } from '../workflows/run-inspection.ts';
 import { createRunService } from '../workflows/run-service.ts';
 import type { Runs } from '../workflows/runs.ts';
 import { createSchedules, type Schedules } from '../workflows/schedules.ts';
@@ -57,6 +58,7 @@ export interface WorkSide {
   schedules: Schedules;
   rag: RagSearch;
   ingest: IngestSide;
+  inspection: RunInspection;
   /** Begins nothing more, lets running steps end for up to `graceMs`, and hands the rest back. */
   stop(graceMs: number): Promise<void>;
 }
@@ -122,6 +124,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     schedules,
     rag,
     ingest,
+    inspection: createRunInspection({ store, plans }),
     stop,
   };
 }

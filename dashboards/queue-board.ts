@@ -1,30 +1,32 @@
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { type RequestHandler, Router } from 'express';
-import type { Authenticator } from '../access/authenticator.ts';
+import type { RequestHandler } from 'express';
 import { loadOnce } from '../core/load-once.ts';
-import { requireAdmin } from './require-admin.ts';
 
-type NativeQueue = ConstructorParameters<typeof BullMQAdapter>[0];
-
-interface QueueBoardOptions {
-  queues: readonly NativeQueue[];
-  authenticator: Authenticator;
-}
+export type NativeQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 
 const HIDDEN = '(hidden)';
 /** Of a job's data, what may be seen: neither the prompt nor anything a caller wrote. */
 const SHOWN = ['requestId', 'keyName', 'endpoint', 'model', 'modelClass', 'stream', 'runId'] as const;
 
+/** bull-board comes with styles of its own in its markup. */
+const CONTENT_POLICY = [
+  "default-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "base-uri 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ');
+
 /** bull-board at /dashboard/queues, for admins, without prompts, answers and keys. It only shows: an interactive job
  *  that is run again by hand has nobody to answer. */
-export function createQueueBoard({ queues, authenticator }: QueueBoardOptions): Router {
+export function createQueueBoard(queues: readonly NativeQueue[]): RequestHandler {
   // 20 MB, for those that look.
   const board = loadOnce(() => loadBoard(queues));
-  const router = Router();
-  router.use(requireAdmin(authenticator));
-  router.get('/', (_req, res) => res.redirect('/dashboard/queues'));
-  router.use('/queues', async (req, res, next) => (await board())(req, res, next));
-  return router;
+  return async (req, res, next) => {
+    res.setHeader('content-security-policy', CONTENT_POLICY);
+    (await board())(req, res, next);
+  };
 }
 
 async function loadBoard(queues: readonly NativeQueue[]): Promise<RequestHandler> {

@@ -1,28 +1,28 @@
-import type { RequestHandler } from 'express';
-import type { Authenticator } from '../access/authenticator.ts';
-import { isLocalRequest } from '../access/loopback-guard.ts';
+import type { Request, RequestHandler } from 'express';
+import type { Authenticator, Principal } from '../access/authenticator.ts';
+import type { Sessions } from '../access/sessions.ts';
+import { contextOf } from '../api/request-context.ts';
 import { AppError } from '../core/errors.ts';
+import { readSessionCookie } from './session-cookie.ts';
+
+interface AdminDeps {
+  authenticator: Authenticator;
+  sessions: Sessions;
+}
 
 const SAFE_METHODS = new Set(['GET', 'HEAD']);
+const REALM = 'Basic realm="Citadel: any name, an admin key as password", charset="UTF-8"';
 
 /**
- * Lets admins in: by `Authorization: Bearer <key>`, or, for browsers, by HTTP Basic with the key as password. A browser
- * sends Basic credentials by itself, from other sites' pages too: what changes something must come from our own.
+ * Lets admins in: by the operator page's session, by `Authorization: Bearer <key>`, or by HTTP Basic with the key as
+ * password. A browser sends cookies and Basic credentials by itself: what changes something must come from our own pages.
  */
-export function requireAdmin(authenticator: Authenticator): RequestHandler {
+export function requireAdmin(deps: AdminDeps): RequestHandler {
   return (req, res, next) => {
-    if (!authenticator.required && !isLocalRequest(req.headers.host, req.headers.origin)) {
-      throw new AppError(
-        'forbidden',
-        'Without API keys Citadel answers only calls to and from this machine.',
-      );
-    }
-    const principal = authenticator.identify(presentedKey(req.headers.authorization));
+    const principal = identify(deps, req);
     if (!principal) {
-      res.setHeader(
-        'www-authenticate',
-        'Basic realm="Citadel: any name, an admin key as password", charset="UTF-8"',
-      );
+      if (isNavigation(req)) return res.redirect('/dashboard');
+      res.setHeader('www-authenticate', REALM);
       throw new AppError('invalid_api_key', 'The dashboards need a key with the role admin.');
     }
     if (principal.role !== 'admin')
@@ -30,11 +30,26 @@ export function requireAdmin(authenticator: Authenticator): RequestHandler {
     if (!SAFE_METHODS.has(req.method) && req.headers['sec-fetch-site'] !== 'same-origin') {
       throw new AppError('forbidden', 'Changes are taken from the dashboard itself only.');
     }
+    contextOf(res).principal = principal;
     res.setHeader('cache-control', 'no-store');
-    res.setHeader('x-content-type-options', 'nosniff');
-    res.setHeader('content-security-policy', "frame-ancestors 'none'");
     next();
   };
+}
+
+function identify({ authenticator, sessions }: AdminDeps, req: Request): Principal | null {
+  const { authorization } = req.headers;
+  if (authorization !== undefined || !authenticator.required) {
+    return authenticator.identify(presentedKey(authorization));
+  }
+  const token = readSessionCookie(req);
+  if (token === undefined) return authenticator.identify(undefined);
+  return sessions.open(token)?.principal ?? null;
+}
+
+/** A person who opens the address, and is to be asked for a key by the page. */
+function isNavigation(req: Request): boolean {
+  const isPage = req.method === 'GET' && req.headers['sec-fetch-mode'] === 'navigate';
+  return isPage && req.headers.authorization === undefined;
 }
 
 function presentedKey(header: string | undefined): string | undefined {

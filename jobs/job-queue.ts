@@ -65,5 +65,7 @@ export interface JobQueue {
   remove(id: JobId): Promise<boolean>;
   state(id: JobId): Promise<JobState>;
   counts(): Promise<QueueCounts>;
+  /** When the job whose turn is next was added, by the adder's clock (unix ms); null where none waits. */
+  nextAddedAtMs(): Promise<number | null>;
   consume(options: ConsumeOptions): JobConsumer;
 }

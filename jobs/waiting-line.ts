@@ -13,6 +13,8 @@ export interface WaitingLine {
   readonly size: number;
   /** How many of each priority. */
   readonly sizes: Readonly<Record<Priority, number>>;
+  /** For how long the first to come waits; 0 where nobody does. */
+  oldestMs(): number;
   /** Where a request with this tag would stand. */
   placeFor(tag: number): Place;
   /** Joins, or comes back to where it stood: as it was, where no priority is given. */
@@ -43,6 +45,11 @@ export function createWaitingLine(now: () => number): WaitingLine {
       return waiting.size;
     },
     sizes,
+    oldestMs() {
+      // A Map keeps the order of their coming.
+      for (const { sinceMs } of waiting.values()) return now() - sinceMs;
+      return 0;
+    },
     placeFor(tag) {
       let ahead = 0;
       for (const other of waiting.values()) if (other.tag <= tag) ahead++;

@@ -88,6 +88,14 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
       return { waiting: wait + prioritized, active, delayed, dead: failed };
     },
 
+    async nextAddedAtMs() {
+      const [next] = await withinStoreLimit(
+        native.getJobs(['prioritized', 'wait'], 0, 0, true),
+        STORE_LIMIT_MS,
+      );
+      return next?.timestamp ?? null;
+    },
+
     consume(options) {
       const consumer = createBullmqConsumer({ name, store, logger, ...options });
       consumers.add(consumer);

@@ -36,6 +36,8 @@ const SELECT_PAGE = `
     AND ($6::text IS NULL OR tags @> ARRAY[$6])
     AND ($7::timestamptz IS NULL OR created_at >= $7)
     AND ($8::boolean OR key_name IS NOT DISTINCT FROM $9)
+    AND ($10::timestamptz IS NULL OR created_at < $10)
+    AND ($11::text[] IS NULL OR EXISTS (SELECT FROM unnest($11) AS beginning WHERE starts_with(metadata, beginning)))
   ORDER BY created_at DESC, id DESC
   LIMIT $2`;
 
@@ -196,5 +198,7 @@ function pageParams(query: RunQuery): unknown[] {
     since,
     query.keyName === undefined,
     query.keyName ?? null,
+    query.until ?? null,
+    query.metadataBegins?.map(plainText) ?? null,
   ];
 }

@@ -54,6 +54,10 @@ export interface RunQuery {
   workflow?: string | null;
   tag?: string | null;
   since?: Date | null;
+  /** Those that came before. */
+  until?: Date | null;
+  /** The JSON text of its metadata begins with one of these. */
+  metadataBegins?: readonly string[] | null;
   /** Only this key's; undefined: all. */
   keyName?: string | null | undefined;
 }

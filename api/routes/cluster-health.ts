@@ -5,21 +5,23 @@ import { toServerDetails, toServerHealth } from '../server-view.ts';
 
 /** GET /health/enterprise */
 export function enterpriseHealth(deps: HealthDeps): RequestHandler {
-  return async (_req, res) => {
-    const [queues, stores] = await Promise.all([readQueues(deps), readStores(deps.stores)]);
-    const servers = deps.registry.servers();
-    const details = servers.map(
-      (server) => [server.address.id, toServerDetails(server, deps.inFlight(server.address.id))] as const,
-    );
-    const report = {
-      cluster_status: statusOf(servers, reachOf(stores)),
-      ...countServers(servers),
-      server_details: Object.fromEntries(details),
-      queues,
-      stores,
-      last_updated: new Date().toISOString(),
-    };
-    sendJson(res, 200, JSON.stringify(report));
+  return async (_req, res) => sendJson(res, 200, JSON.stringify(await readClusterHealth(deps)));
+}
+
+/** All that admins may know of how servers, queues and stores do. */
+export async function readClusterHealth(deps: HealthDeps) {
+  const [queues, stores] = await Promise.all([readQueues(deps), readStores(deps.stores)]);
+  const servers = deps.registry.servers();
+  const details = servers.map(
+    (server) => [server.address.id, toServerDetails(server, deps.inFlight(server.address.id))] as const,
+  );
+  return {
+    cluster_status: statusOf(servers, reachOf(stores)),
+    ...countServers(servers),
+    server_details: Object.fromEntries(details),
+    queues,
+    stores,
+    last_updated: new Date().toISOString(),
   };
 }
 

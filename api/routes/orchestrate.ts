@@ -12,7 +12,7 @@ import type { CallRequest, RunOptions } from '../../workflows/runs.ts';
 import { type AcceptDeps, accept, noTokens, toWebhook } from '../accepted-options.ts';
 import { type CallCheckDeps, checkCall } from '../call-check.ts';
 import { markReplayed, readIdempotency } from '../idempotency.ts';
-import { packJobFacts } from '../job-facts.ts';
+import { factBeginnings, packJobFacts } from '../job-facts.ts';
 import { toTimeline } from '../job-timeline.ts';
 import {
   JOB_STATUSES,
@@ -121,28 +121,43 @@ function rawRequest(req: Request): string {
   return memberText(req.body, 'request') ?? '{}';
 }
 
+const Time = z.iso.datetime({ offset: true, error: 'takes a time such as 2027-01-31T12:00:00Z' });
+
 export const JobQuery = z.object({
   status: z.enum(JOB_STATUSES).optional(),
   kind: z.enum(JOB_KINDS).optional(),
+  model: z.string().min(1).max(256).optional(),
+  key: z.string().min(1).max(256).optional(),
+  since: Time.optional(),
+  until: Time.optional(),
 });
 
 /** GET /api/v1/orchestrate: newest first. */
 export function listJobs({ runs }: JobRouteDeps): RequestHandler {
   return async (req, res) => {
     const { limit, after } = parsePage(req.query);
-    const { status, kind } = parseRequest(JobQuery, req.query);
+    const { status, kind, model, key, since, until } = parseRequest(JobQuery, req.query);
+    const scope = scopeOf(contextOf(res).principal);
+    if (scope !== undefined && key !== undefined && key !== scope) {
+      throw new AppError('forbidden', "Another key's jobs are for admins.", { param: 'key' });
+    }
     const page = await runs.list({
       kind: 'job',
       limit,
       after: after as RunRecord['id'] | null,
       statuses: status === undefined ? null : runStatusesOf(status),
       workflow: kind ?? null,
-      keyName: scopeOf(contextOf(res).principal),
+      keyName: scope === undefined ? key : scope,
+      metadataBegins: model === undefined ? null : factBeginnings(model),
+      since: toDate(since),
+      until: toDate(until),
     });
     const data = page.runs.map(toJobSummaryView);
     sendJson(res, 200, JSON.stringify({ ...toListPage(data, limit), has_more: page.hasMore }));
   };
 }
+
+const toDate = (time: string | undefined) => (time === undefined ? null : new Date(time));
 
 /** GET /api/v1/orchestrate/{id} */
 export function getJob({ runs }: JobRouteDeps): RequestHandler {

@@ -145,12 +145,15 @@ describe('the dashboards', () => {
     expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
   });
 
-  test('lead from /dashboard to the queues', async () => {
-    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
-    const response = await fetch(`${citadel.url}/dashboard`, { headers, redirect: 'manual' });
+  test('lead a person who opens the queues without a key to the form of the operator page', async () => {
+    const headers = { 'sec-fetch-mode': 'navigate' };
+    const { status, headers: got } = await sendRaw(
+      citadel.url,
+      rawHead(`GET ${BOARD}`, { host: 'localhost', ...headers }),
+    );
 
-    expect(response.status).toBe(302);
-    expect(response.headers.get('location')).toBe(BOARD);
+    expect(status).toBe(302);
+    expect(got.location).toBe('/dashboard');
   });
 
   test.each(['cross-site', 'same-site', 'none', undefined])(

@@ -36,6 +36,19 @@ const chatStep = (id: string, model = CHAT_MODEL, rest: object = {}) => ({
 });
 
 describe('what a key has started', () => {
+  test('is found by its name by admins, and by no other key', async () => {
+    const one = await keyWith();
+    const { body } = await one.ask('POST', JOBS, { kind: 'chat', request: chat(CHAT_MODEL) });
+    const { body: list } = await work.ask('GET', `${JOBS}?key=key-${names}`);
+
+    expect(list.data).toMatchObject([{ id: body.id, key_name: `key-${names}` }]);
+    expect((await one.ask('GET', `${JOBS}?key=key-${names}`)).body.data).toHaveLength(1);
+    expect(await one.ask('GET', `${JOBS}?key=root`)).toMatchObject({
+      status: 403,
+      body: errorOf('forbidden', { param: 'key' }),
+    });
+  });
+
   test('is there for it and for admins, and for another key as if it were not', async () => {
     await work.ask('PUT', `${RUNS}/definitions/nothing`, nothing);
     const [owner, other] = [await keyWith(), await keyWith()];

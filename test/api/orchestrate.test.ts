@@ -220,8 +220,23 @@ describe('a list of jobs', () => {
     });
   });
 
+  test('holds those of one model, whatever its class, and of one time', async () => {
+    const before = new Date().toISOString();
+    const { id } = (await submit('chat', chat('sim:tokens=7'))).body;
+    const after = new Date(Date.now() + 1).toISOString();
+    const listed = async (query: string): Promise<string[]> =>
+      (await work.ask('GET', `${JOBS}?${query}`)).body.data.map((job: { id: string }) => job.id);
+
+    expect(await listed('model=sim:tokens%3D7')).toEqual([id]);
+    expect(await listed(`since=${before}&until=${after}`)).toEqual([id]);
+    expect(await listed(`until=${before}&model=sim:tokens%3D7`)).toEqual([]);
+    expect(await listed('model=sim:tokens')).toEqual([]);
+    expect(await listed('key=somebody')).toEqual([]);
+  });
+
   test.each([
     ['status=lost', 'status'],
+    ['since=yesterday', 'since'],
     ['kind=poem', 'kind'],
     ['limit=0', 'limit'],
   ])('with %s is refused', async (query, param) => {

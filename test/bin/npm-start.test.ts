@@ -46,7 +46,7 @@ describe('npm start', () => {
     expect(screen).toMatch(/servers {2}demo: no model server was found/);
     expect(screen).toMatch(/curl \S+\/v1\/chat\/completions .*"model":"citadel-demo"/);
     expect(screen).toMatch(/curl .* -N .*"stream":true/);
-    expect(screen).toContain(`${url}/dashboard/queues`);
+    expect(screen).toContain(`${url}/dashboard`);
   });
 
   test('answers a chat of the openai package, saying that it is a demo', async () => {

@@ -61,6 +61,17 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
     await queue().remove(id);
   });
 
+  test('tells since when the job waits whose turn is next', async () => {
+    const [later, next] = [newJobId(), newJobId()];
+    expect(await queue().nextAddedAtMs()).toBeNull();
+    await queue().add(later, { body: 'x' }, TAG + 1);
+    const from = Date.now();
+    await queue().add(next, { body: 'x' }, TAG);
+
+    expect(await queue().nextAddedAtMs()).toBeGreaterThanOrEqual(from);
+    await Promise.all([queue().remove(later), queue().remove(next)]);
+  });
+
   test('a job arrives with the text it was given, whatever it holds', async () => {
     const id = newJobId();
     const body = JSON.stringify({

@@ -44,6 +44,7 @@ export function createMemoryQueues(): MemoryQueues {
       return states.get(id) ?? { status: 'missing' };
     },
     counts: notHere,
+    nextAddedAtMs: notHere,
     consume: notHere,
   };
 

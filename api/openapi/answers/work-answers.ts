@@ -28,6 +28,7 @@ export const JobSummary = z.object({
   model: MaybeText,
   status: z.enum(JOB_STATUSES),
   priority: Priority,
+  key_name: MaybeText.describe('whose it is; null where there are no keys'),
   metadata: AnyJson,
   error: InnerError.nullable(),
   tokens: Count,

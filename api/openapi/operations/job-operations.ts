@@ -33,7 +33,7 @@ export const JOB_OPERATIONS: Operation[] = [
     summary: 'Jobs, newest first',
     query: PageQuery.extend(JobQuery.shape),
     answers: answers('A page of them.', listOf(JobSummary)),
-    errors: ['store_unavailable'],
+    errors: ['forbidden', 'store_unavailable'],
   },
   {
     ...JOBS,

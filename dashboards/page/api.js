@@ -1,0 +1,102 @@
+/** An answer that says no, or that did not come. */
+class ApiError extends Error {
+  /**
+   * @param {number} status 0 where there was no answer
+   * @param {string} code
+   * @param {string} message
+   */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Told when a call finds that nobody is signed in. */
+export const signedOut = new EventTarget();
+
+const CALLS = '/dashboard/call';
+const LIMIT_MS = 15_000;
+
+/**
+ * A call of the API, as the admin who is signed in.
+ * @param {string} path such as `/v1/models`
+ * @param {{ method?: string, body?: unknown, headers?: Record<string, string> }} [options]
+ * @returns {Promise<any>}
+ */
+export async function call(path, options) {
+  return (await request(CALLS + path, options)).json();
+}
+
+/**
+ * The page's own routes, such as `/session`.
+ * @param {string} path
+ * @param {{ method?: string, body?: unknown }} [options]
+ * @returns {Promise<any>}
+ */
+export async function own(path, options) {
+  return (await request(`/dashboard${path}`, options)).json();
+}
+
+/**
+ * A call whose answer is read as it comes.
+ * @param {string} path
+ * @param {{ method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal }} options
+ */
+export function stream(path, options) {
+  return request(CALLS + path, options);
+}
+
+/** @param {string} path */
+export const eventsOf = (path) => new EventSource(CALLS + path);
+
+/**
+ * @param {string} url
+ * @param {{ method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal }} [options]
+ */
+async function request(
+  url,
+  { method = 'GET', body, headers = {}, signal = AbortSignal.timeout(LIMIT_MS) } = {},
+) {
+  const isForm = body instanceof FormData;
+  const isText = typeof body === 'string';
+  /** @type {Record<string, string>} */
+  const type = body === undefined || isForm ? {} : { 'content-type': 'application/json' };
+  let response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: { 'x-citadel-page': '1', ...type, ...headers },
+      body: body === undefined || isForm || isText ? body : JSON.stringify(body),
+      signal,
+      credentials: 'same-origin',
+    });
+  } catch (error) {
+    throw new ApiError(0, 'no_answer', signal.aborted ? 'The answer did not come in time.' : String(error));
+  }
+  if (response.ok) return response;
+  const { error } = await response.json().catch(() => ({ error: null }));
+  if (response.status === 401) signedOut.dispatchEvent(new Event('signed-out'));
+  throw new ApiError(
+    response.status,
+    error?.code ?? 'unknown',
+    error?.message ?? `Status ${response.status}.`,
+  );
+}
+
+/**
+ * The `data:` texts of a stream of events.
+ * @param {Response} response
+ */
+export async function* dataOf(response) {
+  if (!response.body) return;
+  let rest = '';
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.startsWith('data: ')) yield line.slice('data: '.length);
+  }
+}

@@ -1,0 +1,4 @@
+import type htm from 'htm';
+
+declare const bound: typeof htm.default;
+export default bound;

@@ -1,0 +1,73 @@
+import { call } from '../api.js';
+import { count, time } from '../format.js';
+import { html } from '../html.js';
+import { Badge, Failure } from '../parts/marks.js';
+import { usePoll } from '../poll.js';
+import { useState } from '../vendor/preact-hooks.js';
+
+/** Collections of documents. */
+export function Documents() {
+  const { data, error, reload } = usePoll(() => call('/api/v1/rag/collections?limit=100'), 5_000, []);
+  const index = usePoll(() => call('/api/v1/rag/health'), 5_000, []);
+  return html`
+    <h1>Documents ${index.data && html`<${Badge} status=${index.data.status} />`}</h1>
+    ${index.data?.note && html`<p class="hint">${index.data.note}</p>`}
+    <${Failure} error=${error ?? index.error} />
+    <div class="scroll"><table id="collections">
+      <thead><tr><th>Collection</th><th>Documents</th><th>Chunks</th><th>Embedding model</th><th>Index</th><th>Made</th></tr></thead>
+      <tbody>
+        ${data?.data.map(
+          (/** @type {any} */ one) => html`<tr key=${one.id}>
+            <th><a href=${`#/documents/${encodeURIComponent(one.name)}`}>${one.name}</a></th>
+            <td>${count(one.document_count)}</td>
+            <td>${count(one.chunk_count)}</td>
+            <td>${one.embedding_model ?? 'words only'}</td>
+            <td>${one.reindex ? `building: ${count(one.reindex.documents.ready)} / ${count(one.reindex.documents.total)}` : '–'}</td>
+            <td>${time(one.created_at)}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table></div>
+    ${data?.data.length === 0 && html`<p class="hint">There is no collection yet.</p>`}
+    ${data?.has_more && html`<p class="hint">These are the first hundred.</p>`}
+    <h2>A new collection</h2>
+    <${NewCollection} onMade=${reload} />
+  `;
+}
+
+/** @param {{ onMade: () => void }} props */
+function NewCollection({ onMade }) {
+  const models = usePoll(() => call('/v1/models'), null, []);
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  const embedders = (models.data?.data ?? []).filter(
+    (/** @type {any} */ one) => one.citadel.class === 'embedding',
+  );
+
+  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  async function submit(event) {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const fields = new FormData(form);
+    const body = { name: fields.get('name'), embedding_model: fields.get('model') || null };
+    try {
+      await call('/api/v1/rag/collections', { method: 'POST', body });
+      form.reset();
+      setError(null);
+      onMade();
+    } catch (failure) {
+      setError(/** @type {Error} */ (failure));
+    }
+  }
+
+  return html`<form class="filters" onSubmit=${submit}>
+    <label>name <input name="name" required maxlength="128" /></label>
+    <label>embedding model
+      <select name="model">
+        <option value="">none: words only</option>
+        ${embedders.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id}>${id}</option>`)}
+      </select>
+    </label>
+    <button>Make</button>
+    <${Failure} error=${error} />
+  </form>`;
+}

@@ -1,0 +1,130 @@
+import { call, own } from '../api.js';
+import { count, time } from '../format.js';
+import { html } from '../html.js';
+import { JobTimeline } from '../parts/job-timeline.js';
+import { Badge, Facts, Failure, Json } from '../parts/marks.js';
+import { usePoll } from '../poll.js';
+import { useState } from '../vendor/preact-hooks.js';
+
+const ENDED = ['succeeded', 'failed', 'cancelled'];
+
+/** @param {{ id: string }} props */
+export function Job({ id }) {
+  const path = `/api/v1/orchestrate/${encodeURIComponent(id)}`;
+  const [everyMs, setEveryMs] = useState(/** @type {number | null} */ (700));
+  const {
+    data: job,
+    error,
+    reload,
+  } = usePoll(
+    async () => {
+      const found = await call(path);
+      setEveryMs(ENDED.includes(found.status) ? null : 700);
+      return found;
+    },
+    everyMs,
+    [id],
+  );
+  if (!job) return html`<h1>Job</h1><${Failure} error=${error} />`;
+  return html`
+    <p><a href="#/jobs">← Jobs</a></p>
+    <h1><code>${job.id}</code> <${Badge} status=${job.status} /></h1>
+    <${Facts}
+      facts=${[
+        ['Kind', job.kind],
+        ['Model', job.model ?? '–'],
+        ['Class', job.class ?? '–'],
+        ['Key', job.key_name ?? '–'],
+        ['Priority', job.priority],
+        ['Tokens', count(job.tokens)],
+        ['Accepted', time(job.created_at)],
+        ['Ended', time(job.finished_at)],
+        ['Run', job.run_id ? html`<a href=${`#/runs/${job.run_id}`}>${job.run_id}</a>` : '–'],
+      ]}
+    />
+    ${job.error && html`<p class="failure">${job.error.code}: ${job.error.message}</p>`}
+    <${Failure} error=${error} />
+    <${Actions} job=${job} path=${path} onDone=${reload} />
+    <h2>Timeline</h2>
+    <${JobTimeline} timeline=${job.timeline} />
+    <${Contents} job=${job} />
+  `;
+}
+
+/** @param {{ job: any, path: string, onDone: () => void }} props */
+function Actions({ job, path, onDone }) {
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  const isEnded = ENDED.includes(job.status);
+
+  /** @param {() => Promise<unknown>} action */
+  const run = (action) => () => {
+    setError(null);
+    action().then(onDone, setError);
+  };
+  const post = (/** @type {string} */ action) => run(() => call(`${path}/${action}`, { method: 'POST' }));
+  return html`<div class="actions">
+    ${!isEnded && html`<button type="button" onClick=${post('cancel')}>Cancel</button>`}
+    ${job.status === 'failed' && html`<button type="button" onClick=${post('retry')}>Retry</button>`}
+    ${job.kind !== 'workflow' && html`<${Replay} job=${job} onError=${setError} />`}
+    <${Failure} error=${error} />
+  </div>`;
+}
+
+/** The same request once more, for another model. @param {{ job: any, onError: (error: Error) => void }} props */
+function Replay({ job, onError }) {
+  const { data: models } = usePoll(() => call('/v1/models'), null, []);
+
+  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  async function replay(event) {
+    event.preventDefault();
+    const model = String(new FormData(event.currentTarget).get('model'));
+    try {
+      const made = await submitAgain(job, model);
+      location.hash = `#/jobs/${made.id}`;
+    } catch (error) {
+      onError(/** @type {Error} */ (error));
+    }
+  }
+
+  return html`<form class="inline" onSubmit=${replay}>
+    <label>
+      Replay to
+      <select name="model">
+        ${models?.data.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id}>${id}</option>`)}
+      </select>
+    </label>
+    <button>Replay</button>
+  </form>`;
+}
+
+/**
+ * @param {any} job
+ * @param {string} model
+ */
+async function submitAgain({ id, priority }, model) {
+  const about = `?model=${encodeURIComponent(model)}`;
+  // As text: numbers that JavaScript would round stay as they are.
+  const found = await fetch(`/dashboard/api/jobs/${encodeURIComponent(id)}/request${about}`);
+  if (!found.ok) throw new Error((await found.json()).error.message);
+  const text = await found.text();
+  const body = `${text.slice(0, -1)},"priority":${JSON.stringify(priority)}}`;
+  const headers = { 'idempotency-key': crypto.randomUUID() };
+  return await call('/api/v1/orchestrate', { method: 'POST', body, headers });
+}
+
+/** What was asked and answered, for whoever says that they want to see it. @param {{ job: any }} props */
+function Contents({ job }) {
+  const [request, setRequest] = useState(/** @type {any} */ (null));
+  const [isShown, setIsShown] = useState(false);
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  const show = () => own(`/api/jobs/${encodeURIComponent(job.id)}/request`).then(setRequest, setError);
+  return html`
+    <h2>Request</h2>
+    ${request === null ? html`<button type="button" onClick=${show}>Show request</button>` : html`<${Json} value=${request.request} />`}
+    <${Failure} error=${error} />
+    <h2>Answer</h2>
+    ${job.result === null && html`<p class="hint">There is none.</p>`}
+    ${job.result !== null && !isShown && html`<button type="button" onClick=${() => setIsShown(true)}>Show answer</button>`}
+    ${isShown && html`<${Json} value=${job.result} />`}
+  `;
+}
