@@ -7,12 +7,15 @@ export interface PrometheusMetrics extends Metrics {
 }
 
 const GAUGE_LIMIT_MS = 1_000;
+// prom-client's 10 ms would be most of what an idle process costs: 0.4 % of a core, against 0.1. The lag that is shown counts
+// from here: 0.05 s is none.
+const LOOP_LOOK_MS = 50;
 
 /** Metrics of this process, its own memory, CPU time, garbage collection and event loop among them. */
 export function createPrometheusMetrics(): PrometheusMetrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_LOOK_MS });
   let reading: Promise<string> | undefined;
 
   return {
