@@ -25,6 +25,8 @@ interface CheckedCall {
   names: string[];
   /** How many wait for a model of its class in this process, itself counted. */
   position: number;
+  /** That it asks; null for a call that asks a model alone. */
+  collection: string | null;
   estimate(): TokenEstimate;
 }
 
@@ -37,7 +39,7 @@ export function checkCall(deps: CallCheckDeps, kind: CallRequest['kind'], reques
   if (kind === 'rag_query') {
     const query = parseRequest(QueryRequest, request);
     parseFilter(query.filter);
-    return check(deps, CHAT, toChatParameters(query));
+    return { ...check(deps, CHAT, toChatParameters(query)), collection: query.collection };
   }
   return kind === 'chat' ? check(deps, CHAT, request) : check(deps, COMPLETIONS, request);
 }
@@ -55,6 +57,7 @@ function check<Schema extends CallSchema>(
     modelClass: model.modelClass,
     names: [parsed.model, name, model.id],
     position: admission.line(model.modelClass).size + 1,
+    collection: null,
     estimate: () => estimateTokens(parsed),
   };
 }

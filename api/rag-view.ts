@@ -16,6 +16,7 @@ export function toCollectionView({ collection, counts, building }: CollectionFac
     name: collection.name,
     embedding_model: collection.embeddingModel,
     chunk: collection.chunk,
+    weights: collection.weights,
     shared: collection.isShared,
     metadata: collection.metadata,
     document_count: counts.documents,

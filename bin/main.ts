@@ -1,4 +1,5 @@
 import { ConfigError } from '../core/config-error.ts';
+import { isDiskFull } from '../core/disk-full.ts';
 import { AppError } from '../core/errors.ts';
 import { type Command, UsageError } from './command.ts';
 import { VERSION } from './version.ts';
@@ -48,6 +49,7 @@ async function printHelp(loads: readonly (() => Promise<Command>)[]): Promise<vo
 function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof AppError || error instanceof UsageError)
     return error.message;
+  if (isDiskFull(error)) return `No space is left on a disk: ${String(error)}. Make room, and start again.`;
   // Errors of our own making, such as "Port 8002 is in use", name their cause; anything else shows where it comes from.
   if (error instanceof Error)
     return error.cause === undefined ? (error.stack ?? error.message) : error.message;

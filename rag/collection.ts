@@ -1,5 +1,6 @@
 import type { Json } from '../core/json-value.ts';
 import type { ChunkSettings } from './chunk.ts';
+import type { FusionWeights } from './vector-store.ts';
 
 /** Documents that are searched together. */
 export interface Collection {
@@ -13,7 +14,7 @@ export interface Collection {
   embeddingModel: string | null;
   chunk: ChunkSettings;
   /** Of the lists that a search fuses. */
-  weights: { lexical: number; dense: number };
+  weights: FusionWeights;
   metadata: Json;
   /** The index that is searched. */
   activeVersion: string;
@@ -65,7 +66,7 @@ export interface CollectionStore {
   versions(id: string): Promise<IndexVersion[]>;
   /** Gone from the next read on; a sweep takes away what is left of it. False where it is gone already. */
   remove(id: string): Promise<boolean>;
-  change(id: string, change: { isShared?: boolean; metadata?: Json }): Promise<void>;
+  change(id: string, change: Partial<Pick<Collection, 'isShared' | 'metadata' | 'weights'>>): Promise<void>;
 
   /** Begins an index beside the active one, in place of one that is being built. Throws AppError `not_found`. */
   build(id: string, settings: { embeddingModel: string | null; chunk: ChunkSettings }): Promise<IndexVersion>;

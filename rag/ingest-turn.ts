@@ -1,3 +1,4 @@
+import { isDiskFull } from '../core/disk-full.ts';
 import { toAppError } from '../core/errors.ts';
 import { failPoint } from '../core/fail-point.ts';
 import type { Logger } from '../core/logger.ts';
@@ -97,9 +98,10 @@ async function giveBack(
       error: toAppError(error),
     });
   }
+  const full = isDiskFull(error) ? ('storage_full' as const) : null;
   const wait = isWait
-    ? { on: error.on, afterMs: error.afterMs, countsAsAttempt: false }
-    : { on: null, afterMs: isStopping ? 0 : RETRY_MS, countsAsAttempt: !isStopping && !isOutage(error) };
+    ? { on: full ?? error.on, afterMs: error.afterMs, countsAsAttempt: false }
+    : { on: full, afterMs: isStopping ? 0 : RETRY_MS, countsAsAttempt: !isStopping && !isOutage(error) };
   // Without a store their lease lapses, and they are claimed again.
   await work
     .release(claims, wait)

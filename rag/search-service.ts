@@ -1,9 +1,10 @@
 // S1: what is shown stands in the rows, as they are when the answer is made: the index only says where to look.
-// S2: lists are fused by the ranks of what may be shown, so that what is gone pushes nothing down.
+// S2: lists are fused by the ranks of what may be shown, so that what is gone pushes nothing down; where the store fuses
+//     (Qdrant), what is gone leaves a gap and changes no order of what else stands in the same lists.
 import { AppError, ERRORS, toAppError } from '../core/errors.ts';
 import type { Collection, CollectionStore } from './collection.ts';
 import type { Embedder } from './embedder.ts';
-import { fuseRanks } from './fusion.ts';
+import { fuseRanks, RANK_CONSTANT } from './fusion.ts';
 import { parseFilter } from './metadata-filter.ts';
 import { type RagCaller, requireCollection } from './require-collection.ts';
 import type { SearchRequest } from './search-request.ts';
@@ -176,21 +177,23 @@ async function look(
   { mode, request, collection, vector }: SearchPlan,
   { documentIds, conditions, limit }: Scope & { limit: number },
 ): Promise<{ hits: SearchHit[]; isAll: boolean }> {
-  const { lexical, dense } = await store.search(
+  const { weights } = collection;
+  const fusion = { rankConstant: RANK_CONSTANT, weights };
+  const { lexical, dense, fused } = await store.search(
     { id: collection.activeVersion, dimensions: vector?.length ?? null },
-    { terms: mode === 'dense' ? null : textTerms(request.query), vector, limit, documentIds },
+    { terms: mode === 'dense' ? null : textTerms(request.query), vector, limit, documentIds, fusion },
   );
-  const ids = [...new Set([...lexical, ...dense].map(({ id }) => id))];
+  const ids = [...new Set([...lexical, ...dense, ...(fused ?? [])].map(({ id }) => id))];
   const visible = ids.length > 0 ? await chunks.byPoints(collection.activeVersion, ids, conditions) : [];
   const byPoint = new Map(visible.map((chunk) => [chunk.pointId, chunk]));
   const shown = (hits: readonly Hit[]) => hits.filter(({ id }) => byPoint.has(id));
-  const ranked = rank(mode, { lexical: shown(lexical), dense: shown(dense) }, collection.weights);
+  const ranked = fused ? shown(fused) : rank(mode, { lexical: shown(lexical), dense: shown(dense) }, weights);
   return {
     hits: ranked.flatMap(({ id, score }) => {
       const chunk = byPoint.get(id);
       return chunk ? [{ ...chunk, score }] : [];
     }),
-    isAll: lexical.length < limit && dense.length < limit,
+    isAll: [lexical, dense, fused ?? []].every(({ length }) => length < limit),
   };
 }
 

@@ -25,6 +25,22 @@ export interface VectorQuery {
   limit: number;
   /** Only points of these; null: of all. */
   documentIds: readonly string[] | null;
+  /** How the two become one list, for a store that makes it itself. */
+  fusion?: { rankConstant: number; weights: FusionWeights };
+}
+
+export interface FusionWeights {
+  lexical: number;
+  dense: number;
+}
+
+/** Best first. */
+interface Found {
+  lexical: Hit[];
+  dense: Hit[];
+  /** One list of both by reciprocal rank fusion, in the place of the two: where both were asked for with `fusion`, of a store
+   *  that fuses. */
+  fused?: Hit[];
 }
 
 export interface Hit {
@@ -42,8 +58,7 @@ export interface VectorStore {
   ensure(index: VectorIndex): Promise<void>;
   upsert(index: VectorIndex, points: readonly Point[]): Promise<void>;
   remove(index: VectorIndex, ids: readonly string[]): Promise<void>;
-  /** Best first, each list by itself: who asks fuses them. */
-  search(index: VectorIndex, query: VectorQuery): Promise<{ lexical: Hit[]; dense: Hit[] }>;
+  search(index: VectorIndex, query: VectorQuery): Promise<Found>;
   /** Ids in the index, in pages; to compare them with the rows. */
   ids(index: VectorIndex, after: string | null, limit: number): Promise<string[]>;
   drop(index: VectorIndex): Promise<void>;

@@ -9,13 +9,14 @@ export function requireModel(
   registry: Pick<Registry, 'models'>,
   aliases: Pick<ModelAliases, 'resolve'>,
   name: string,
+  param = 'model',
 ): ResolvedModel {
   const resolved = aliases.resolve(name);
   if (resolved) return resolved;
   const known = registry.models().map(({ id }) => id);
   const names = known.length > NAMES_MAX ? [...known.slice(0, NAMES_MAX), '…'] : known;
   const hint = names.length > 0 ? `The models there are: ${names.join(', ')}.` : 'No server has a model now.';
-  throw new AppError('model_not_found', `The model \`${name}\` does not exist. ${hint}`, { param: 'model' });
+  throw new AppError('model_not_found', `The model \`${name}\` does not exist. ${hint}`, { param });
 }
 
 /** Throws AppError `no_healthy_server` for a model that no server can serve now. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDiskFull } from '../core/disk-full.ts';
 import { AppError } from '../core/errors.ts';
 import type { Blob, BlobStore } from '../rag/blob-store.ts';
 import { readBlob } from './blob-bytes.ts';
@@ -100,8 +101,7 @@ async function reachable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const isFull = ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '');
-    const message = isFull ? 'The disk for uploads is full.' : 'Uploads cannot be stored or read.';
+    const message = isDiskFull(cause) ? 'The disk for uploads is full.' : 'Uploads cannot be stored or read.';
     throw new AppError('store_unavailable', message, { cause });
   }
 }

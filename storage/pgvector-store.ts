@@ -2,7 +2,7 @@ import { AppError } from '../core/errors.ts';
 import type { SqlPool } from '../core/sql-pool.ts';
 import type { Point, VectorIndex, VectorStore } from '../rag/vector-store.ts';
 import { dropTerms, putTerms, removeTerms, searchTerms } from './lexical-index.ts';
-import { isConnectionError } from './sql-errors.ts';
+import { isConnectionError, toStoreError } from './sql-errors.ts';
 import { type VectorTable, vectorTable } from './vector-table.ts';
 
 /** Iterative scans came with it. */
@@ -227,7 +227,6 @@ async function asStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isConnectionError(error)) throw error;
-    throw new AppError('store_unavailable', 'The search index cannot be reached.', { cause: error });
+    throw toStoreError(error, 'The search index');
   }
 }

@@ -86,7 +86,9 @@ const UNDER_WAY = `
   ORDER BY document_id FOR UPDATE`;
 
 const CHANGE = `
-  UPDATE citadel.collection SET shared = coalesce($2, shared), metadata = coalesce($3, metadata) WHERE id = $1`;
+  UPDATE citadel.collection
+  SET shared = coalesce($2, shared), metadata = coalesce($3, metadata), weights = coalesce($4, weights)
+  WHERE id = $1`;
 
 /** Collections and their indexes in Postgres, a server or PGlite. */
 export function createPostgresCollectionStore(database: SqlPool): CollectionStore {
@@ -140,11 +142,12 @@ export function createPostgresCollectionStore(database: SqlPool): CollectionStor
         }),
       );
     },
-    async change(id, { isShared, metadata }) {
+    async change(id, { isShared, metadata, weights }) {
       await pool.query(CHANGE, [
         id,
         isShared ?? null,
         metadata === undefined ? null : JSON.stringify(metadata),
+        weights === undefined ? null : JSON.stringify(weights),
       ]);
     },
 

@@ -3,7 +3,7 @@ import type { KeySettings, KeyStore, ListedKey } from '../access/key-store.ts';
 import { AppError } from '../core/errors.ts';
 import { KeyRole } from '../core/schemas/api-key.ts';
 import type { SqlPool, SqlResult } from '../core/sql-pool.ts';
-import { isConnectionError } from './sql-errors.ts';
+import { toStoreError } from './sql-errors.ts';
 
 // The driver gives bigint as text.
 const Count = z.coerce.number().nullable();
@@ -162,9 +162,5 @@ function toKeyStoreError(error: unknown): unknown {
       cause: error,
     });
   }
-  if (!isConnectionError(error)) return error;
-  return new AppError('store_unavailable', 'The store of the keys is out of reach. Try again shortly.', {
-    cause: error,
-    retryAfterSeconds: 2,
-  });
+  return toStoreError(error, 'The store of the keys');
 }

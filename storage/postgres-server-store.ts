@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { AppError } from '../core/errors.ts';
 import { ServerRegistration } from '../core/schemas/server-registration.ts';
 import type { SqlPool, SqlQueryable } from '../core/sql-pool.ts';
 import type { ServerChange, ServerRow, ServerSet, ServerStore } from '../servers/server-store.ts';
-import { isConnectionError } from './sql-errors.ts';
+import { toStoreError } from './sql-errors.ts';
 
 const COLUMNS = 'id, registration, draining, removed';
 
@@ -81,9 +80,6 @@ async function asStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isConnectionError(error)) throw error;
-    throw new AppError('store_unavailable', 'The store of the server registry cannot be reached.', {
-      cause: error,
-    });
+    throw toStoreError(error, 'The store of the server registry');
   }
 }

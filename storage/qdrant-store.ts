@@ -1,5 +1,6 @@
 // Q1: a point is written whole, words and vector, and its write is on disk before it is acknowledged (wait=true).
 // Q2: lengths are weighed by the average of what is there. Ids are hashes, so that a page of them is a fair sample.
+import type { QdrantClient } from '@qdrant/js-client-rest';
 import { AppError } from '../core/errors.ts';
 import type { Hit, Point, VectorIndex, VectorQuery, VectorStore } from '../rag/vector-store.ts';
 import { createQdrantCalls, type QdrantCalls, type QdrantOptions } from './qdrant-calls.ts';
@@ -41,14 +42,17 @@ export function createQdrantStore(options: QdrantOptions): VectorStore {
         await qdrant.call((client) => client.delete(nameOf(index), { wait: true, points }));
       }
     },
-    async search(index, { terms, vector, ...rest }) {
-      const [lexical, dense] = await Promise.all([
-        terms === null || terms.length === 0
-          ? []
-          : query(qdrant, index, { ...rest, query: queryWeights(terms), using: 'words' }),
-        vector === null ? [] : query(qdrant, index, { ...rest, query: [...vector], using: 'meaning' }),
-      ]);
-      return { lexical, dense };
+    async search(index, { terms, vector, fusion, ...rest }) {
+      const words = terms?.length ? { query: queryWeights(terms), using: 'words' as const } : null;
+      const meaning = vector && { query: [...vector], using: 'meaning' as const };
+      if (words && meaning && fusion) {
+        const fused = await fuse(qdrant, index, { ...rest, fusion, parts: [words, meaning] });
+        return { lexical: [], dense: [], fused };
+      }
+      const [lexical, dense] = await Promise.all(
+        [words, meaning].map((part) => part && query(qdrant, index, { ...rest, ...part })),
+      );
+      return { lexical: lexical ?? [], dense: dense ?? [] };
     },
     async ids(index, after, limit) {
       // Its offset is the first id of the page.
@@ -138,18 +142,47 @@ function toPoint({ id: version }: VectorIndex, { id, documentId, terms, vector }
   };
 }
 
-type NamedQuery = Pick<VectorQuery, 'limit' | 'documentIds'> & {
+interface QueryPart {
   query: SparseVector | number[];
   using: 'words' | 'meaning';
-};
+}
+
+interface Fusing {
+  fusion: NonNullable<VectorQuery['fusion']>;
+  parts: QueryPart[];
+}
+
+type Scope = Pick<VectorQuery, 'limit' | 'documentIds'>;
 
 async function query(
   qdrant: QdrantCalls,
   index: VectorIndex,
-  { limit, documentIds, ...asked }: NamedQuery,
+  { limit, documentIds, ...asked }: Scope & QueryPart,
 ): Promise<Hit[]> {
-  const body = { ...asked, limit, filter: filterOf(index, documentIds), with_payload: false };
-  const found = await qdrant.call((client) => client.query(nameOf(index), body));
+  return await hitsOf(qdrant, index, { ...asked, limit, filter: filterOf(index, documentIds) });
+}
+
+/** Both parts and their fusion in one request, by the formula of rag/fusion. */
+async function fuse(
+  qdrant: QdrantCalls,
+  index: VectorIndex,
+  { limit, documentIds, fusion: { rankConstant, weights }, parts }: Scope & Fusing,
+): Promise<Hit[]> {
+  const filter = filterOf(index, documentIds);
+  return await hitsOf(qdrant, index, {
+    prefetch: parts.map((part) => ({ ...part, limit, filter })),
+    query: { rrf: { k: rankConstant, weights: [weights.lexical, weights.dense] } },
+    filter,
+    limit,
+  });
+}
+
+async function hitsOf(
+  qdrant: QdrantCalls,
+  index: VectorIndex,
+  body: Parameters<QdrantClient['query']>[1],
+): Promise<Hit[]> {
+  const found = await qdrant.call((client) => client.query(nameOf(index), { ...body, with_payload: false }));
   return (found?.points ?? []).map(({ id, score }) => ({ id: String(id), score }));
 }
 

@@ -18,7 +18,8 @@ const DEADLINE_ANEW = `now() + (run.deadline_at - coalesce((
       ), run.created_at))`;
 const DEADLINE = `now() + new.deadline_ms * interval '1 ms'`;
 
-// Rows are found by subqueries for one row each, so that no plan goes through a whole table for them.
+// Rows are found by subqueries for one row each, or by a list of ids, so that no plan goes through a whole table for them:
+// plans are made once, when the tables are empty, and until Postgres has analysed them a scan seems as good as any.
 // Everything of a run hangs on `passed`: on its row, which the statement has locked at the revision that the change
 // was decided on. The other rows of a run are written by such statements only, except leases.
 export const COMMIT = `
@@ -30,8 +31,8 @@ export const COMMIT = `
   ), lost AS MATERIALIZED (
     SELECT fence.run_id FROM json_to_recordset($2::json) AS fence (run_id text, key text, attempt integer)
     WHERE fence.attempt IS DISTINCT FROM (
-      SELECT step.attempt FROM citadel.step
-      WHERE step.run_id = fence.run_id AND step.key = fence.key AND step.status = 'running'
+      SELECT CASE step.status WHEN 'running' THEN step.attempt END FROM citadel.step
+      WHERE step.run_id = fence.run_id AND step.key = fence.key
     )
   ), claimed AS (
     INSERT INTO citadel.idempotency_key AS known (owner, key, body_hash, run_id, created_at)
@@ -64,7 +65,8 @@ export const COMMIT = `
       deadline_at = CASE WHEN run.ended_at IS NOT NULL AND NOT ${HAS_ENDED} THEN ${DEADLINE_ANEW} ELSE run.deadline_at END,
       relay_until = NULL
     FROM change
-    WHERE run.id = change.id AND run.revision = change.revision AND run.id NOT IN (SELECT run_id FROM lost)
+    WHERE run.id = ANY (ARRAY(SELECT id FROM change))
+      AND run.id = change.id AND run.revision = change.revision AND run.id NOT IN (SELECT run_id FROM lost)
     RETURNING run.id, run.revision, run.last_seq, run.last_seq - change.events AS seq_before
   ), passed AS (
     SELECT * FROM created UNION ALL SELECT * FROM updated

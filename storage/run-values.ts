@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { AppError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Json } from '../core/json-value.ts';
 import { Priority } from '../core/schemas/priority.ts';
@@ -7,7 +6,7 @@ import type { SqlPool, SqlResult } from '../core/sql-pool.ts';
 import type { RunSummary, StepRecord } from '../workflows/run-record.ts';
 import type { RunStatus, StepError, StepState, StepStatus, Wait } from '../workflows/run-state.ts';
 import type { RunRow, StepRow, Webhook } from '../workflows/run-store.ts';
-import { isConnectionError } from './sql-errors.ts';
+import { toStoreError } from './sql-errors.ts';
 
 // What these columns hold was written by us: what must be checked is that they are there, and of their type.
 const JsonText = z.string().transform((text) => JSON.parse(text) as Json);
@@ -127,7 +126,7 @@ export function isDeadlock(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === DEADLOCK;
 }
 
-/** Queries of `pool` whose failure to reach the database is `store_unavailable`. */
+/** Queries of `pool` whose failure is `store_unavailable` where the database is out of reach or full. */
 export function reachable(pool: SqlPool): SqlPool {
   return {
     ...pool,
@@ -138,11 +137,7 @@ export function reachable(pool: SqlPool): SqlPool {
 }
 
 function throwUnavailable(error: unknown): never {
-  if (!isConnectionError(error)) throw error;
-  throw new AppError('store_unavailable', 'The database is out of reach. Try again shortly.', {
-    cause: error,
-    retryAfterSeconds: 2,
-  });
+  throw toStoreError(error);
 }
 
 function toSummary(row: z.infer<typeof SummaryColumns>): RunSummary {

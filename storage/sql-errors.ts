@@ -1,3 +1,6 @@
+import { isDiskFull } from '../core/disk-full.ts';
+import { AppError } from '../core/errors.ts';
+
 // Connection exceptions (class 08), the server going down or coming up, and too many clients.
 const CONNECTION_STATES = /^(08...|57P0[1-5]|53300|25P03)$/;
 
@@ -24,6 +27,16 @@ export function isConnectionError(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (typeof code === 'string' && (CONNECTION_CODES.has(code) || CONNECTION_STATES.test(code))) return true;
   return typeof message === 'string' && CONNECTION_MESSAGES.test(message);
+}
+
+/** AppError `store_unavailable` for a database that is out of reach, or that has no room left; else the error itself. */
+export function toStoreError(error: unknown, name = 'The database'): unknown {
+  const isFull = isDiskFull(error);
+  if (!isFull && !isConnectionError(error)) return error;
+  const message = isFull
+    ? `${name} has no room left on its disk.`
+    : `${name} is out of reach. Try again shortly.`;
+  return new AppError('store_unavailable', message, { cause: error, retryAfterSeconds: isFull ? 30 : 2 });
 }
 
 /** The error of a query on a transaction that is over: it would run outside of it, or in somebody else's. */

@@ -5,6 +5,8 @@ import { parseJsonObject } from '../../core/json-depth.ts';
 import { memberText } from '../../core/json-text.ts';
 import { parseRequest } from '../../core/parse-request.ts';
 import { JOB_KINDS, OrchestrateRequest, WorkflowStart } from '../../core/schemas/accepted-work.ts';
+import type { CollectionStore } from '../../rag/collection.ts';
+import { requireCollection } from '../../rag/require-collection.ts';
 import type { RunRecord } from '../../workflows/run-record.ts';
 import type { CallRequest, RunOptions } from '../../workflows/runs.ts';
 import { type AcceptDeps, accept, noTokens, toWebhook } from '../accepted-options.ts';
@@ -21,6 +23,7 @@ import {
   toJobView,
 } from '../job-view.ts';
 import { parsePage, toListPage } from '../list-page.ts';
+import { ragCallerOf } from '../rag-caller.ts';
 import { sendJson } from '../replies/json-reply.ts';
 import { contextOf } from '../request-context.ts';
 import { requireRun, scopeOf } from '../run-access.ts';
@@ -29,6 +32,7 @@ import { within } from '../within.ts';
 import { toWorkflowRequest, type WorkflowRequestDeps } from '../workflow-request.ts';
 
 export interface JobRouteDeps extends AcceptDeps, CallCheckDeps, WorkflowRequestDeps, RunEventsDeps {
+  collections: Pick<CollectionStore, 'byName'>;
   runs: AcceptDeps['runs'];
   keyRing: AcceptDeps['keyRing'];
   jsonDepthMax: number;
@@ -88,8 +92,14 @@ async function submit(deps: JobRouteDeps, { req, res, wanted, body, part }: Subm
   }
 
   async function prepareCall(callKind: CallRequest['kind']) {
-    const check = () => checkCall(deps, callKind, request);
-    const call = part === null ? check() : await within(part, check);
+    const check = async () => {
+      const checked = checkCall(deps, callKind, request);
+      if (checked.collection !== null) {
+        await requireCollection(deps.collections, checked.collection, ragCallerOf(res));
+      }
+      return checked;
+    };
+    const call = await (part === null ? check() : within(part, check));
     const facts = { class: call.modelClass, model: call.model, position: call.position, metadata };
     const seesAll = contextOf(res).principal.role === 'admin';
     const job = {

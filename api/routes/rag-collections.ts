@@ -9,6 +9,9 @@ import type { ChunkSettings } from '../../rag/chunk.ts';
 import type { Collection, CollectionStore } from '../../rag/collection.ts';
 import { requireCollection } from '../../rag/require-collection.ts';
 import type { VectorStore } from '../../rag/vector-store.ts';
+import type { ModelAliases } from '../../servers/model-aliases.ts';
+import type { Registry } from '../../servers/registry.ts';
+import { requireModel } from '../../servers/require-model.ts';
 import { parsePage, toListPage } from '../list-page.ts';
 import { requireOwnCollection } from '../rag-access.ts';
 import { ragCallerOf } from '../rag-caller.ts';
@@ -18,6 +21,8 @@ import { sendJson } from '../replies/json-reply.ts';
 export interface CollectionRouteDeps {
   collections: CollectionStore;
   vectors: Pick<VectorStore, 'hasVectors'>;
+  registry: Registry;
+  aliases: ModelAliases;
   /** Brings on what is to be built; never throws. */
   kickBuilds(): void;
   jsonDepthMax: number;
@@ -26,6 +31,7 @@ export interface CollectionRouteDeps {
 const TOKENS = 400;
 const OVERLAP = 60;
 const OVERLAP_SHARE = 0.15;
+const EQUAL_WEIGHTS = { lexical: 1, dense: 1 } as const;
 
 /** POST /api/v1/rag/collections */
 export function createCollection(deps: CollectionRouteDeps): RequestHandler {
@@ -34,7 +40,7 @@ export function createCollection(deps: CollectionRouteDeps): RequestHandler {
       NewCollectionRequest,
       parseJsonObject(req.body, { depthMax: deps.jsonDepthMax }),
     );
-    requireVectors(deps, wanted.embedding_model ?? null);
+    requireEmbedder(deps, wanted.embedding_model ?? null);
     const collection = await deps.collections.insert({
       id: newCollectionId(),
       name: wanted.name,
@@ -42,7 +48,7 @@ export function createCollection(deps: CollectionRouteDeps): RequestHandler {
       isShared: wanted.shared ?? false,
       embeddingModel: wanted.embedding_model ?? null,
       chunk: toSettings(wanted.chunk ?? {}),
-      weights: { lexical: 1, dense: 1 },
+      weights: wanted.weights ?? EQUAL_WEIGHTS,
       metadata: (wanted.metadata ?? {}) as Json,
     });
     const view = toCollectionView({ collection, counts: { documents: 0, chunks: 0 }, building: null });
@@ -80,8 +86,9 @@ export function changeCollection(deps: CollectionRouteDeps): RequestHandler {
     const metadata = wanted.metadata as Json | undefined;
     const embeddingModel =
       wanted.embedding_model === undefined ? collection.embeddingModel : wanted.embedding_model;
-    requireVectors(deps, embeddingModel);
+    if (embeddingModel !== collection.embeddingModel) requireEmbedder(deps, embeddingModel);
     await collections.change(collection.id, {
+      ...(wanted.weights === undefined ? {} : { weights: wanted.weights }),
       ...(wanted.shared === undefined ? {} : { isShared: wanted.shared }),
       ...(metadata === undefined ? {} : { metadata }),
     });
@@ -152,11 +159,18 @@ function toSettings({
   return { tokens, overlap: overlap ?? Math.min(OVERLAP, Math.floor(tokens * OVERLAP_SHARE)) };
 }
 
-function requireVectors({ vectors }: CollectionRouteDeps, model: string | null): void {
-  if (model === null || vectors.hasVectors) return;
-  throw new AppError(
-    'invalid_request',
-    'This installation searches by words only: its Postgres has no pgvector. Leave embedding_model out.',
-    { param: 'embedding_model' },
-  );
+/** Throws AppError `invalid_request` where there can be no vectors, `model_not_found` for a model that no server has. */
+function requireEmbedder({ vectors, registry, aliases }: CollectionRouteDeps, model: string | null): void {
+  if (model === null) return;
+  if (!vectors.hasVectors) {
+    throw new AppError(
+      'invalid_request',
+      'This installation searches by words only: its Postgres has no pgvector. Leave embedding_model out.',
+      { param: 'embedding_model' },
+    );
+  }
+  // A server that is away, or was never asked, may have it: documents then wait for it.
+  if (registry.servers().every(({ state }) => state === 'healthy')) {
+    requireModel(registry, aliases, model, 'embedding_model');
+  }
 }

@@ -29,6 +29,13 @@ const Chunk = z
     "takes an 'overlap' smaller than 'tokens'",
   );
 
+const Weight = z.number().min(0).max(100);
+
+/** How much each list counts where a search fuses both. */
+const Weights = z
+  .strictObject({ lexical: Weight.default(1), dense: Weight.default(1) })
+  .refine(({ lexical, dense }) => lexical + dense > 0, 'takes one weight above 0');
+
 const ModelName = z.string().min(1).max(256);
 
 /** The body of POST /api/v1/rag/collections. */
@@ -36,6 +43,7 @@ export const NewCollectionRequest = z.strictObject({
   name: CollectionName,
   embedding_model: ModelName.nullish(),
   chunk: Chunk.optional(),
+  weights: Weights.optional(),
   metadata: Metadata.optional(),
   shared: z.boolean().optional(),
 });
@@ -45,6 +53,7 @@ export const CollectionChange = z
   .strictObject({
     embedding_model: ModelName.nullish(),
     chunk: Chunk.optional(),
+    weights: Weights.optional(),
     metadata: Metadata.optional(),
     shared: z.boolean().optional(),
   })

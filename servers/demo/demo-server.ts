@@ -38,6 +38,8 @@ export interface DemoServer {
   stop(): Promise<void>;
   /** The last 1 000 requests, oldest first. */
   readonly requests: readonly SeenRequest[];
+  /** Those of them that ask a model; looks at health and models, which come at any time, are not among them. */
+  calls(): SeenRequest[];
   /** Generating calls that are being answered now. */
   openCalls(): number;
   /** Replaces the server's fault, for the calls that come. */
@@ -87,12 +89,13 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
     start: async () => (server.listening ? undefined : listen()),
     stop: async () => (server.listening ? close() : undefined),
     requests: listener.requests,
+    calls: listener.calls,
     openCalls: listener.openCalls,
     setFault: listener.setFault,
   };
 }
 
-interface Listener extends Pick<DemoServer, 'requests' | 'openCalls' | 'setFault'> {
+interface Listener extends Pick<DemoServer, 'requests' | 'calls' | 'openCalls' | 'setFault'> {
   handle(req: IncomingMessage, res: ServerResponse): void;
   setStopping(isStopping: boolean): void;
 }
@@ -116,7 +119,7 @@ function createListener(options: DemoServerOptions): Listener {
     const method = req.method ?? '';
     const seen = seenRequests.add({ method, path, headers: req.headers, at: Date.now() });
     const exchange = openExchange(req, res, seen, () => isStopping);
-    if (method !== 'POST' || !isGeneratingPath(path)) {
+    if (!isCall({ method, path })) {
       req.resume();
       exchange.play(() => documentScript(JSON.stringify(list(method, path))));
       return;
@@ -137,11 +140,16 @@ function createListener(options: DemoServerOptions): Listener {
       isStopping = next;
     },
     requests: seenRequests.list,
+    calls: () => seenRequests.list.filter(isCall),
     openCalls: () => openCalls,
     setFault(next) {
       fault = next;
     },
   };
+}
+
+function isCall({ method, path }: Pick<SeenRequest, 'method' | 'path'>): boolean {
+  return method === 'POST' && isGeneratingPath(path);
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

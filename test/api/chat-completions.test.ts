@@ -201,7 +201,7 @@ describe("the caller's body", () => {
       'openai-organization': 'org',
     });
 
-    const { headers } = citadel.model.requests.at(-1) ?? {};
+    const { headers } = citadel.model.calls().at(-1) ?? {};
     expect(headers).not.toHaveProperty('authorization');
     expect(headers).not.toHaveProperty('cookie');
     expect(headers).toMatchObject({ 'content-type': 'application/json' });

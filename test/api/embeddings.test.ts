@@ -117,12 +117,12 @@ describe('embeddings', () => {
     ['nothing', undefined, 'input'],
     ['null', null, 'input'],
   ])('of %s are refused', async (_, input, param) => {
-    const asked = odd.requests.length + citadel.model.requests.length;
+    const asked = odd.calls().length + citadel.model.calls().length;
     const response = await citadel.post(ROUTE, { model: 'sim-embed', input });
 
     expect(response.status).toBe(400);
     expect(await response.json()).toEqual(errorOf('invalid_request', { param }));
-    expect(odd.requests.length + citadel.model.requests.length).toBe(asked);
+    expect(odd.calls().length + citadel.model.calls().length).toBe(asked);
   });
 });
 

@@ -279,7 +279,7 @@ describe('x-citadel-on-disconnect', () => {
     const headers = { 'x-citadel-on-disconnect': 'finish' };
     const body = chat(BRIEF_MODEL, 'finish it', { stream: true });
     const response = await work.citadel.post(CHAT, body, { headers, signal: leave.signal });
-    const seen = work.citadel.model.requests.at(-1);
+    const seen = work.citadel.model.calls().at(-1);
 
     leave.abort();
     await response.text().catch(() => {});

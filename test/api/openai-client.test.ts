@@ -209,14 +209,18 @@ describe('a client that leaves', () => {
 
   test('before the answer is there makes the model server stop at once', async () => {
     const controller = new AbortController();
-    const { length } = citadel.model.requests;
+    const { length } = citadel.model.calls();
     const asked = client.chat.completions.create(
       { model: SLOW, messages: HELLO },
       { signal: controller.signal },
     );
     const failure = failureOf(asked);
     const call = await waitFor(
-      () => citadel.model.requests.slice(length).find(({ model }) => model === SLOW),
+      () =>
+        citadel.model
+          .calls()
+          .slice(length)
+          .find(({ model }) => model === SLOW),
       'the call to the server',
     );
     controller.abort();

@@ -123,7 +123,7 @@ describe('a job', () => {
 
     await work.untilEnded(`${JOBS}/${body.id}`);
 
-    expect(work.citadel.model.requests.at(-1)?.body).toContain('"seed":12345678901234567890');
+    expect(work.citadel.model.calls().at(-1)?.body).toContain('"seed":12345678901234567890');
   });
 
   test('that its server refuses fails with the error of its endpoint, and can be tried again', async () => {

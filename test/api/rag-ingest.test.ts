@@ -47,6 +47,31 @@ afterAll(async () => {
 const ANN = { authorization: 'Bearer sk-ann-0123456789' };
 const BOB = { authorization: 'Bearer sk-bob-0123456789' };
 
+test('a collection says how its lists are weighed, and takes other weights at any time', async () => {
+  const path = `${RAG}/collections/${await newCollection({ weights: { dense: 3 } })}`;
+  const weightsOf = async () => (await bundle.ask('GET', path, undefined, ANN)).body.weights;
+  expect(await weightsOf()).toEqual({ lexical: 1, dense: 3 });
+
+  const changed = await bundle.ask('PATCH', path, { weights: { lexical: 2, dense: 0 } }, ANN);
+  expect(changed).toMatchObject({ status: 200, body: { weights: { lexical: 2, dense: 0 }, reindex: null } });
+  expect(await weightsOf()).toEqual({ lexical: 2, dense: 0 });
+  const none = await bundle.ask('PATCH', path, { weights: { lexical: 0, dense: 0 } }, ANN);
+  expect(none).toMatchObject({ status: 400, body: errorOf('invalid_request', { param: 'weights' }) });
+});
+
+test('a collection of a model that no server has is refused with the models there are', async () => {
+  const wanted = { name: 'mistyped', embedding_model: 'sim-embd' };
+  const { status, body } = await bundle.ask('POST', `${RAG}/collections`, wanted, ANN);
+
+  expect({ status, body }).toEqual({
+    status: 404,
+    body: errorOf('model_not_found', {
+      param: 'embedding_model',
+      message: /sim-embed/,
+    }),
+  });
+});
+
 let made = 0;
 async function newCollection(fields: object = {}): Promise<string> {
   const name = `collection-${++made}`;

@@ -139,7 +139,7 @@ test('a streamed query ends with what it cites', async () => {
 });
 
 test('where nothing is found the answer says so, and no model is asked', async () => {
-  const before = model.requests.length;
+  const before = model.calls().length;
   const query = { ...QUERY, query: 'quantum' };
   const { status, body } = await bundle.ask('POST', '/api/v1/rag/query', query);
   const events = await stream({ ...query, stream: true });
@@ -149,7 +149,7 @@ test('where nothing is found the answer says so, and no model is asked', async (
   expect(body.choices[0].message.content).toMatch(/say nothing about that/);
   expect(JSON.parse(events[0] ?? '').choices[0].delta.content).toBe(body.choices[0].message.content);
   expect(events.at(-1)).toBe('[DONE]');
-  expect(model.requests.slice(before).filter(({ method }) => method === 'POST')).toEqual([]);
+  expect(model.calls().slice(before)).toEqual([]);
 });
 
 test('a query that is wrong is refused before anything is searched', async () => {
@@ -187,6 +187,9 @@ test('a query is a job where that is asked for', async () => {
 
   const wrong = await bundle.ask('POST', JOBS, { kind: 'rag_query', request: { ...QUERY, filter: 1 } });
   expect(wrong.body).toEqual(errorOf('invalid_request', { param: 'request.filter' }));
+  const request = { ...QUERY, collection: 'nowhere' };
+  const nowhere = await bundle.ask('POST', JOBS, { kind: 'rag_query', request });
+  expect(nowhere).toMatchObject({ status: 404, body: errorOf('not_found', { param: 'request.collection' }) });
 });
 
 test("a workflow's step retrieves what a search finds", async () => {
@@ -213,7 +216,7 @@ test("a key asks its own collections and the models it may call, and nobody else
   const { body: key } = await bundle.ask('POST', '/api/v1/keys', { name: 'ann', models: ['words-embed'] });
   const asAnn = (path: string, body: object) =>
     bundle.ask('POST', path, body, { authorization: `Bearer ${key.key}` });
-  const before = model.requests.length;
+  const before = model.calls().length;
 
   const search = await asAnn('/api/v1/rag/search', { collection: 'collection-1', query: 'foxes' });
   expect(search.body).toEqual(errorOf('not_found', { param: 'collection' }));
@@ -222,12 +225,12 @@ test("a key asks its own collections and the models it may call, and nobody else
   const verify = await asAnn('/api/v1/rag/collections/collection-1/verify', {});
   expect(verify.body).toEqual(errorOf('not_found', { param: 'collection' }));
   const job = await asAnn(JOBS, { kind: 'rag_query', request: QUERY });
-  expect(job.body).toEqual(errorOf('forbidden', { param: 'model' }));
+  expect(job.body).toEqual(errorOf('not_found', { param: 'request.collection' }));
   const similarity = { model: 'talker', a: 'a', b: ['b'] };
   expect((await asAnn('/api/v1/embeddings/similarity', similarity)).body).toEqual(
     errorOf('forbidden', { param: 'model' }),
   );
-  expect(model.requests.slice(before).filter(({ method }) => method === 'POST')).toEqual([]);
+  expect(model.calls().slice(before)).toEqual([]);
 });
 
 test('the index is held against the rows', async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { createPgPool } from '../../storage/pg-pool.ts';
 import { durable, JOBS, RUNS, readEventStream, textOf } from '../api/work-bundle.ts';
 import { chat } from '../support/citadel.ts';
 import { type FleetProcess, withFleet } from '../support/citadel-fleet.ts';
@@ -10,7 +11,9 @@ import { waitFor } from '../support/wait-for.ts';
 /** Two seconds to its end. */
 const MODEL = 'sim:token=40+tokens=50';
 const CHAT = '/v1/chat/completions';
-const TEST_LIMIT_MS = 90_000;
+const TEST_LIMIT_MS = 120_000;
+const TAKEN_WITHIN_MS = 45_000;
+const WORKER = { args: ['--class', 'lightweight,ingest'] };
 
 async function call(api: FleetProcess, body: object, key: string) {
   const response = await fetch(api.url + CHAT, {
@@ -29,16 +32,17 @@ async function submit(api: FleetProcess, path: string, body: object): Promise<st
 describeWith(redisService, 'with two API processes', () => {
   describeWith(postgresService, 'on one Redis and one Postgres', () => {
     test(
-      'a reader of events goes on at the other one, and a call is joined there',
+      'a reader of events goes on at the other one, a call is joined there, and a worker takes in what both leave',
       async () => {
         const postgres = await startPostgres();
         try {
           const env = { DATABASE_URL: postgres?.url ?? '' };
           await withFleet({ models: [MODEL], env }, async ({ start, model }) => {
-            const [one, other] = await Promise.all([start('api'), start('api'), start('worker')]);
+            const [one, other] = await Promise.all([start('api'), start('api'), start('worker', WORKER)]);
             await resumeElsewhere(one, other);
             const calls = () => model.requests.filter(({ method }) => method === 'POST').length;
             await joinElsewhere(one, other, calls);
+            await takeInElsewhere(one, other, env.DATABASE_URL);
           });
         } finally {
           await postgres?.stop();
@@ -48,6 +52,35 @@ describeWith(redisService, 'with two API processes', () => {
     );
   });
 });
+
+/** Frozen, an API process takes in nothing; what it had begun is another's when its lease is over. */
+async function takeInElsewhere(one: FleetProcess, other: FleetProcess, database: string): Promise<void> {
+  const documents = ['a', 'b', 'c'].map((external_id) => ({
+    external_id,
+    text: `All about ${external_id}.`,
+  }));
+  await one.post('/api/v1/rag/collections', { name: 'left' });
+  const job = await submit(other, '/api/v1/rag/ingest/batch', { collection: 'left', documents });
+  for (const { kill } of [one, other]) kill('SIGSTOP');
+  const pool = createPgPool(database);
+  try {
+    await waitFor(
+      async () => {
+        const { rows } = await pool.query<{ n: number }>(
+          'SELECT count(*)::integer AS n FROM citadel.document WHERE active_generation IS NOT NULL',
+        );
+        return rows[0]?.n === documents.length;
+      },
+      'the worker takes them in',
+      TAKEN_WITHIN_MS,
+    );
+  } finally {
+    await pool.close();
+    for (const { kill } of [one, other]) kill('SIGCONT');
+  }
+  const path = job.replace('/batch/', '/jobs/');
+  expect(JSON.parse(await (await one.get(path)).text())).toMatchObject({ status: 'completed' });
+}
 
 async function resumeElsewhere(one: FleetProcess, other: FleetProcess): Promise<void> {
   const steps = ['a', 'b'].map((id) => ({ id, type: 'chat', ...chat(MODEL) }));

@@ -61,6 +61,10 @@ async function setup(reply: (request: Recorded, index: number) => Reply = () => 
 }
 
 const EMPTY = { points: [] };
+const BOTH = {
+  ...{ terms: ['red'], vector: vector(1, 0, 0), limit: 7, documentIds: ['doc_1'] },
+  fusion: { rankConstant: 60, weights: { lexical: 1, dense: 2 } },
+};
 const asEmpty = ({ path }: Recorded): Reply => {
   if (path.endsWith('/exists')) return { result: { exists: false } };
   if (path.endsWith('/aliases')) return { result: { aliases: [] } };
@@ -76,6 +80,7 @@ async function useAll() {
   await store.search(INDEX, {
     ...{ terms: ['red', 'red', 'blue'], vector: vector(1, 0, 0), limit: 7, documentIds: ['doc_1'] },
   });
+  await store.search(INDEX, BOTH);
   await store.ids(INDEX, null, 10);
   await store.ids(INDEX, '00000000-0000-5000-a000-000000000000', 10);
   await store.remove(INDEX, [point('a', '').id]);
@@ -110,6 +115,32 @@ test('every request carries the key, and a search asks for its own index alone',
       ],
     },
     expect.anything(),
+    expect.anything(),
+  ]);
+});
+
+test('words and meaning are fused by Qdrant itself, each asked within the index alone, by the formula that we use', async () => {
+  const { store, requests } = await setup(() => ({
+    result: { points: [{ id: 'p', version: 0, score: 0.5 }] },
+  }));
+  const found = await store.search(INDEX, BOTH);
+
+  expect(found).toEqual({ lexical: [], dense: [], fused: [{ id: 'p', score: 0.5 }] });
+  const filter = {
+    must: [
+      { key: 'version', match: { value: 'ver_1' } },
+      { key: 'document_id', match: { any: ['doc_1'] } },
+    ],
+  };
+  expect(requests.map(({ body }) => body)).toEqual([
+    {
+      prefetch: [
+        { query: { indices: [expect.any(Number)], values: [1] }, using: 'words', limit: 7, filter },
+        { query: [1, 0, 0], using: 'meaning', limit: 7, filter },
+      ],
+      query: { rrf: { k: 60, weights: [1, 2] } },
+      ...{ filter, limit: 7, with_payload: false },
+    },
   ]);
 });
 

@@ -18,6 +18,8 @@ export interface ScriptedServer {
   origin: string;
   port: number;
   requests: ScriptedRequest[];
+  /** Those of them that are posted; looks at health and models, which come at any time, are not. */
+  calls(): ScriptedRequest[];
   /** Connections that are open now. */
   sockets: Set<Socket>;
   /** Calls that have neither been answered nor dropped. */
@@ -67,6 +69,7 @@ export async function startScriptedServer(
     origin: `http://127.0.0.1:${port}`,
     port,
     requests,
+    calls: () => requests.filter(({ method }) => method === 'POST'),
     sockets,
     openCalls: () => open,
     async close() {

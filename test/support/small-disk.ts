@@ -1,0 +1,41 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A file system of its own with little room. */
+export interface SmallDisk {
+  path: string;
+  /** Takes all the room that is left. */
+  fill(): void;
+  free(): void;
+  remove(): void;
+}
+
+/** Null where this user may not mount one. */
+export function mountSmallDisk(megabytes: number): SmallDisk | null {
+  const path = mkdtempSync(join(tmpdir(), 'citadel-disk-'));
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path]);
+  if (status !== 0) {
+    rmdirSync(path);
+    return null;
+  }
+  const filler = join(path, 'filler');
+  return {
+    path,
+    fill() {
+      const part = Buffer.alloc(64 * 1024);
+      try {
+        for (;;) writeFileSync(filler, part, { flag: 'a' });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+    },
+    free: () => rmSync(filler),
+    remove() {
+      // Lazily: a process that was killed may hold it for a moment still.
+      spawnSync('umount', ['-l', path]);
+      rmdirSync(path);
+    },
+  };
+}
