@@ -54,10 +54,10 @@ export interface AppOptions
   runs: Runs;
   queues: HealthDeps['queues'] & HealthAppOptions['queues'];
   authenticator: Authenticator;
-  bodyBytesMax: number;
-  startedSeconds: number;
   /** Of this Citadel. */
   version: string;
+  bodyBytesMax: number;
+  startedSeconds: number;
   /** Mounted at /dashboard for admins. */
   dashboards?: Router;
 }

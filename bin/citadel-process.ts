@@ -247,10 +247,10 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     isLeaving,
     queues,
     bodyBytesMax: config.limits.bodyBytes,
+    version: VERSION,
     corsOrigins: config.corsOrigins,
     startedSeconds: Math.floor(Date.now() / 1000),
     logger,
-    version: VERSION,
     dashboards: createQueueBoard({ queues: queues.native(), authenticator: access.authenticator }),
   });
   const port = await deps.door.serve(handler);
