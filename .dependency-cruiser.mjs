@@ -39,6 +39,8 @@ const VENDORS = {
   '@qdrant/': ['storage'],
   '@bull-board/': ['dashboards'],
   pino: ['core'],
+  'prom-client': ['core'],
+  '@opentelemetry/': ['core'],
   yaml: ['core'],
   croner: ['workflows'],
   '@marcbachmann/cel-js': ['workflows'],

@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import type { KeyRole } from '../core/schemas/api-key.ts';
 import { type Principal, principalOf } from './authenticator.ts';
 import type { KeyRing } from './key-ring.ts';
 
@@ -12,24 +13,26 @@ export interface KeyHolders {
 }
 
 interface KeyHoldersOptions {
-  /** Of the configuration's keys. */
-  configuredNames: readonly string[];
+  /** The configuration's keys. */
+  configured: readonly { name: string; role: KeyRole }[];
   ring: Pick<KeyRing, 'isRead' | 'findName'>;
   /** Unix ms. */
   now: () => number;
 }
 
-export function createKeyHolders({ configuredNames, ring, now }: KeyHoldersOptions): KeyHolders {
-  const configured = new Set(configuredNames);
+export function createKeyHolders({ configured, ring, now }: KeyHoldersOptions): KeyHolders {
+  const roles = new Map(configured.map(({ name, role }) => [name, role]));
 
   return {
     holderOf(keyName) {
       const record = find(keyName);
-      return record ? principalOf(record) : { keyName, role: 'user', weight: 1, limits: null };
+      return record
+        ? principalOf(record)
+        : { keyName, role: roles.get(keyName) ?? 'user', weight: 1, limits: null };
     },
     whyEnded(keyName) {
       const record = find(keyName);
-      if (configured.has(keyName)) return null;
+      if (roles.has(keyName)) return null;
       if (!record) return `The API key \`${keyName}\` is not known any more.`;
       if (record.revokedAt !== null) return `The API key \`${keyName}\` was revoked.`;
       const hasExpired = record.expiresAt !== null && record.expiresAt.getTime() <= now();
@@ -38,7 +41,7 @@ export function createKeyHolders({ configuredNames, ring, now }: KeyHoldersOptio
   };
 
   function find(keyName: string) {
-    if (configured.has(keyName)) return null;
+    if (roles.has(keyName)) return null;
     if (ring.isRead()) return ring.findName(keyName);
     throw new AppError('store_unavailable', 'The API keys cannot be read now.', { retryAfterSeconds: 2 });
   }

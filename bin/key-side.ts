@@ -50,11 +50,10 @@ export async function openKeySide(deps: KeySideDeps): Promise<KeySide> {
   life.defer('news of keys', unsubscribe);
   const now = () => performance.now();
   const quotas = createQuotaBlocks({ windows: queues.quotas, now });
-  const configuredNames = config.apiKeys.map(({ name }) => name);
   return {
     keyGate: createKeyGate({ quotas, leases: queues.leases, budgets, now }),
     keyRing,
     keyStore,
-    keyHolders: createKeyHolders({ configuredNames, ring: keyRing, now: Date.now }),
+    keyHolders: createKeyHolders({ configured: config.apiKeys, ring: keyRing, now: Date.now }),
   };
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { KeyHolders } from '../access/key-holders.ts';
 import type { Config } from '../core/config.ts';
 import { newJobId } from '../core/ids.ts';
 import { parseRequest } from '../core/parse-request.ts';
@@ -31,6 +32,7 @@ interface RagSearchDeps {
   config: Config;
   store: Store;
   models: ModelCalls;
+  holders: Pick<KeyHolders, 'holderOf'>;
 }
 
 /** What asks collections of documents, for clients and for runs. */
@@ -49,7 +51,7 @@ export interface RagSearch {
 const REPAIR = { textsMax: 64, tokensMax: 8_192, callsMax: 1 } as const;
 const FENCE_BYTES = 9;
 
-export async function openRagSearch({ config, store, models }: RagSearchDeps): Promise<RagSearch> {
+export async function openRagSearch({ config, store, models, holders }: RagSearchDeps): Promise<RagSearch> {
   const vectors = await openVectors(config, store);
   const collections = createPostgresCollectionStore(store);
   const embedder = createModelEmbedder(models);
@@ -65,7 +67,7 @@ export async function openRagSearch({ config, store, models }: RagSearchDeps): P
     batcher,
     leftovers: createPostgresSweepStore(store),
   });
-  const callers = callersOf(config);
+  const callers = callersOf(holders);
   return {
     ...{ vectors, collections, embedder, search, query, verifier, callers },
     answering: openAnswering(query, callers),
@@ -91,12 +93,11 @@ type Callers = (
 ) => RagCaller;
 
 /** Who a run asks for: its key. Of those that are admins it knows the configuration's. */
-function callersOf({ apiKeys }: Config): Callers {
-  const admins = new Set(apiKeys.filter(({ role }) => role === 'admin').map(({ name }) => name));
+function callersOf(holders: Pick<KeyHolders, 'holderOf'>): Callers {
   return ({ keyName, weight, seesAll = false }) => ({
     keyName,
     weight,
-    seesAll: seesAll || keyName === null || admins.has(keyName),
+    seesAll: seesAll || keyName === null || holders.holderOf(keyName).role === 'admin',
   });
 }
 

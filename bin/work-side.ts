@@ -5,6 +5,7 @@ import { AppError } from '../core/errors.ts';
 import { armFailPoints } from '../core/fail-point.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { createModelCalls } from '../jobs/model-calls.ts';
 import { createHttpCalls } from '../outbound/http-calls.ts';
 import { createOutboundGuard } from '../outbound/outbound-guard.ts';
@@ -21,6 +22,7 @@ import { turnFencingOff } from '../workflows/fencing.ts';
 import { limitOutputs } from '../workflows/output-limit.ts';
 import { createPlans } from '../workflows/plans.ts';
 import { createRelay } from '../workflows/relay.ts';
+import { createRunMetrics } from '../workflows/run-metrics.ts';
 import { createRunService } from '../workflows/run-service.ts';
 import type { Runs } from '../workflows/runs.ts';
 import { createSchedules, type Schedules } from '../workflows/schedules.ts';
@@ -45,6 +47,7 @@ interface WorkSideDeps {
   keys: KeySide;
   life: Lifecycle;
   logger: Logger;
+  metrics: Metrics;
 }
 
 /** Accepted work: every process that has the store takes it, runs its steps and looks after it. */
@@ -67,7 +70,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
   const definitionStore = createPostgresDefinitionStore(deps.store);
   const plans = createPlans({ store: definitionStore });
   const models = openModelCalls(deps);
-  const rag = await openRagSearch({ config, store: deps.store, models });
+  const rag = await openRagSearch({ config, store: deps.store, models, holders: deps.keys.keyHolders });
   const ingest = await openIngestSide({
     config,
     store: deps.store,
@@ -75,6 +78,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     rag,
     life,
     logger,
+    metrics: deps.metrics,
   });
   const runner = createStepRunner({
     store,
@@ -91,6 +95,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     doorbell: createDoorbell(queues.runs),
     logger,
     stepsMax: config.limits.stepsAtOnce,
+    metrics: createRunMetrics(deps.metrics),
   });
   const runs = createRunService({ store, plans, runner, models });
   const definitions = createDefinitions({ store: definitionStore, plans });

@@ -44,8 +44,22 @@ afterAll(async () => {
   pages?.close();
 });
 
+const BOSS = { authorization: 'Bearer sk-admin-0123456789' };
 const ANN = { authorization: 'Bearer sk-ann-0123456789' };
 const BOB = { authorization: 'Bearer sk-bob-0123456789' };
+
+test("a run of an admin's key retrieves from all collections, and another key's from its own", async () => {
+  const { body: chief } = await bundle.ask('POST', '/api/v1/keys', { name: 'chief', role: 'admin' }, BOSS);
+  const collection = await newCollection();
+  const steps = [{ id: 'found', type: 'retrieve', collection, query: 'anything' }];
+  const runAs = async (headers: Record<string, string>) => {
+    const { body } = await bundle.ask('POST', RUNS, { definition: { name: 'asks', steps } }, headers);
+    return await bundle.untilEnded(`${RUNS}/${body.id}`);
+  };
+
+  expect(await runAs({ authorization: `Bearer ${chief.key}` })).toMatchObject({ status: 'succeeded' });
+  expect(await runAs(BOB)).toMatchObject({ status: 'failed', error: { code: 'not_found' } });
+});
 
 test('a collection says how its lists are weighed, and takes other weights at any time', async () => {
   const path = `${RAG}/collections/${await newCollection({ weights: { dense: 3 } })}`;

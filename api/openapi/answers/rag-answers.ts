@@ -9,7 +9,7 @@ export const Collection = z.object({
   name: z.string(),
   embedding_model: MaybeText.describe('null: searched by words alone'),
   chunk: ChunkSettings,
-  weights: z.object({ lexical: z.number(), dense: z.number() }).describe('of the lists that a search fuses'),
+  weights: z.strictObject({ lexical: z.number(), dense: z.number() }),
   shared: z.boolean(),
   metadata: AnyJson,
   document_count: Count,
