@@ -284,10 +284,10 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     admission,
     isLeaving,
     bodyBytesMax: config.limits.bodyBytes,
+    version: VERSION,
     corsOrigins: config.corsOrigins,
     startedSeconds: Math.floor(Date.now() / 1000),
     logger,
-    version: VERSION,
     dashboards,
   });
   const port = await deps.door.serve(handler);
