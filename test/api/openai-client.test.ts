@@ -216,7 +216,11 @@ describe('a client that leaves', () => {
     );
     const failure = failureOf(asked);
     const call = await waitFor(
-      () => citadel.model.calls().slice(length).find(({ model }) => model === SLOW),
+      () =>
+        citadel.model
+          .calls()
+          .slice(length)
+          .find(({ model }) => model === SLOW),
       'the call to the server',
     );
     controller.abort();
