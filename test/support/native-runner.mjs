@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { nextSuite } from './suite-modules.mjs';
@@ -35,6 +36,9 @@ export default async function runSuite(
   await import(nextSuite().urlOf(pathToFileURL(testPath)));
   return runAndTransformResultsToJestFormat({ config, globalConfig, setupAfterEnvPerfStats: {}, testPath });
 }
+
+// For the threads and programs that suites start; this process started without it.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'compile-cache');
 
 const require = createRequire(import.meta.url);
 // It has no other door for what a runner needs. Its version is pinned.
