@@ -1,9 +1,30 @@
 import TestSequencer from '@jest/test-sequencer';
 
-/** Files whose tests start processes, and wait for them in real time: what takes longest must not begin last. */
-const LONGEST = ['durability', 'storage', 'bin', 'queues', 'workers', 'faults', 'api'];
+/** Files, and rooms, whose tests start processes and wait for them in real time: what takes longest must not begin last. */
+const LONGEST = [
+  'durability/ingest-after-kill',
+  'durability/worker-death',
+  'durability/shutdown',
+  'durability/store-loss',
+  'durability/restart',
+  'durability/registered-servers',
+  'workers/fleet-failures',
+  'storage/pglite-pool',
+  'bin/keys-command',
+  'durability/',
+  'workers/parking',
+  'workers/disconnect',
+  'api/admission',
+  'workflows/cel-limits',
+  'storage/',
+  'bin/',
+  'queues/',
+  'workers/',
+  'faults/',
+  'api/',
+];
 
-/** Goes by how long each file took the last time, as Jest does, and by its room where no run is on record, as in CI. */
+/** Goes by how long each file took the last time, as Jest does, and by this list where no run is on record, as in CI. */
 export default class LongestFirst extends TestSequencer {
   sort(tests) {
     const sorted = super.sort(tests);
@@ -13,6 +34,6 @@ export default class LongestFirst extends TestSequencer {
 }
 
 function rankOf({ path }) {
-  const rank = LONGEST.findIndex((room) => path.includes(`/test/${room}/`));
+  const rank = LONGEST.findIndex((start) => path.includes(`/test/${start}`));
   return rank === -1 ? LONGEST.length : rank;
 }
