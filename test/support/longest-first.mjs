@@ -24,12 +24,17 @@ const LONGEST = [
   'api/',
 ];
 
-/** Goes by how long each file took the last time, as Jest does, and by this list where no run is on record, as in CI. */
+/** Goes by how long each file took the last time, as Jest does; those of which nothing is on record, as all are in CI,
+ *  come before them, by this list. */
 export default class LongestFirst extends TestSequencer {
   sort(tests) {
-    const sorted = super.sort(tests);
-    if (sorted.some(({ duration }) => duration !== undefined)) return sorted;
-    return sorted.toSorted((one, other) => rankOf(one) - rankOf(other));
+    const [known, unknown] = [true, false].map((is) =>
+      tests.filter((test) => (test.duration !== undefined) === is),
+    );
+    return [
+      ...super.sort(unknown).toSorted((one, other) => rankOf(one) - rankOf(other)),
+      ...super.sort(known),
+    ];
   }
 }
 
