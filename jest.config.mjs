@@ -1,10 +1,10 @@
-// Node strips the types itself (no transform); the suites talk to real servers over the wire.
+// Node loads the suites, and strips their types itself (test/support/native-runner); they talk to real servers over the wire.
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  extensionsToTreatAsEsm: ['.ts'],
   transform: {},
+  testRunner: '<rootDir>/test/support/native-runner.mjs',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,

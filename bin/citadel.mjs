@@ -4,6 +4,7 @@
 //
 // Plain JavaScript, so that a Node too old for the rest can still say so.
 import module from 'node:module';
+import { dirname } from 'node:path';
 
 const { enableCompileCache } = module;
 const OLDEST_NODE = [22, 18];
@@ -11,7 +12,9 @@ const OLDEST_NODE = [22, 18];
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) {
   // Half of a warm start is compiling: what was compiled once is kept in the system's temporary folder.
-  enableCompileCache?.();
+  const { directory } = enableCompileCache?.() ?? {};
+  // Threads learn of it from the environment alone.
+  if (directory) process.env.NODE_COMPILE_CACHE ??= dirname(directory);
   const { main } = await import('./main.ts');
   await main(process.argv.slice(2));
 } else {

@@ -66,7 +66,7 @@ export interface WorkSide {
 export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
   const { config, queues, life, logger } = deps;
   armFailPoints(config.failPoints);
-  limitOutputs(config.limits.outputBytes);
+  life.defer('limit of outputs', limitOutputs(config.limits.outputBytes));
   if (config.isTrialWithoutFencing) turnFencingOff();
   const store = createPostgresRunStore(deps.store);
   const definitionStore = createPostgresDefinitionStore(deps.store);

@@ -7,8 +7,13 @@ const MIB = 1_048_576;
 
 let bytesMax = 4 * MIB;
 
-export function limitOutputs(bytes: number): void {
+/** Gives what puts back the limit that was there. */
+export function limitOutputs(bytes: number): () => void {
+  const before = bytesMax;
   bytesMax = bytes;
+  return () => {
+    bytesMax = before;
+  };
 }
 
 /** How large it is as JSON, where that is more than an output may be; else null. */

@@ -4,6 +4,7 @@ import type { FailPoint } from '../../core/fail-point.ts';
 import type { SqlPool } from '../../core/sql-pool.ts';
 import { createDemoServer } from '../../servers/demo/demo-server.ts';
 import { createPgvectorStore } from '../../storage/pgvector-store.ts';
+import { NODE_OPTIONS } from '../support/node-options.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const HOST = fileURLToPath(new URL('../support/ingest-host.ts', import.meta.url));
@@ -20,10 +21,11 @@ export async function ingestKillBundle(dataDir: string, env: Record<string, stri
   let output = '';
 
   async function start(): Promise<void> {
-    const { PATH = '' } = process.env;
-    const one = spawn(process.execPath, [HOST, dataDir], {
+    const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
+    const one = spawn(process.execPath, [...NODE_OPTIONS, HOST, dataDir], {
       env: {
         PATH,
+        NODE_COMPILE_CACHE,
         CITADEL_SERVERS: JSON.stringify(servers),
         CITADEL_DISCOVER: 'off',
         ...env,

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { createDemoServer } from '../../servers/demo/demo-server.ts';
+import { NODE_OPTIONS } from '../support/node-options.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -93,9 +94,9 @@ describe('a run whose process is killed', () => {
 });
 
 function spawnHost(args: readonly string[], env: Record<string, string>) {
-  const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [HOST, ...args], {
-    env: { PATH, ...env },
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
+  const child = spawn(process.execPath, [...NODE_OPTIONS, HOST, ...args], {
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

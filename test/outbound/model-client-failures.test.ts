@@ -313,8 +313,11 @@ describe('an answer over the limit is `too_large`', () => {
 
   test('and costs no more memory than the limit', async () => {
     const it = await setup((res) => flood(res.writeHead(200, { 'content-type': 'application/json' })));
+    const flooded = () => failureOf(it.call({ answerBytesMax: 4 * 1024 * 1024 }));
+    // The first one takes what Node keeps for the next: its heap's growth and the buffers of sockets.
+    await flooded();
     const before = process.memoryUsage().rss;
-    for (let i = 0; i < 5; i++) await failureOf(it.call({ answerBytesMax: 4 * 1024 * 1024 }));
+    for (let i = 0; i < 5; i++) await flooded();
     expect(process.memoryUsage().rss - before).toBeLessThan(80 * 1024 * 1024);
     await it.close();
   });

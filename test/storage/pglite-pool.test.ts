@@ -26,6 +26,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await (await shared)?.close();
   await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })));
 });
 
@@ -52,14 +53,23 @@ async function openInMemory() {
   return { pool, close: () => pool.close() };
 }
 
+let shared: ReturnType<typeof openCopy> | undefined;
+
+/** As on a server, where they share one too. */
+async function openShared() {
+  shared ??= openCopy();
+  const { pool } = await shared;
+  return { pool, close: async () => {} };
+}
+
 describe('a PGlite on disk, as every pool', () => sqlPoolSuite(openCopy));
 describe('a PGlite in memory, as every pool', () => sqlPoolSuite(openInMemory));
-describe('the ledger on PGlite', () => ledgerStoreSuite(openCopy));
-describe('with the registry of servers', () => serverStoreSuite(openCopy));
-describe('the keys on PGlite', () => keyStoreSuite(openCopy));
-describe('the runs on PGlite', () => runStoreSuite(openCopy));
-describe('the schedules on PGlite', () => schedulesSuite(openCopy));
-describe('webhooks to be sent on PGlite', () => webhookOutboxSuite(openCopy));
+describe('the ledger on PGlite', () => ledgerStoreSuite(openShared));
+describe('with the registry of servers', () => serverStoreSuite(openShared));
+describe('the keys on PGlite', () => keyStoreSuite(openShared));
+describe('the runs on PGlite', () => runStoreSuite(openShared));
+describe('the schedules on PGlite', () => schedulesSuite(openShared));
+describe('webhooks to be sent on PGlite', () => webhookOutboxSuite(openShared));
 
 describe('a PGlite pool', () => {
   test('keeps what it has when it is closed and opened again', async () => {
@@ -180,7 +190,7 @@ describe('a PGlite pool', () => {
     const { pool } = await setup();
     const MB = 1024 * 1024;
     await pool.exec(`CREATE TABLE public.busy (n integer, filling text);
-                     INSERT INTO public.busy SELECT n, repeat('x', 1000) FROM generate_series(1, 60000) n;
+                     INSERT INTO public.busy SELECT n, repeat('x', 1000) FROM generate_series(1, 40000) n;
                      DELETE FROM public.busy WHERE n > 10`);
 
     const cleaned = async () => {

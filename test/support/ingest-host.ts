@@ -1,5 +1,6 @@
 // Citadel on the data directory argv[2], until it is killed; says where it listens. A line on its standard input names the
 // fail point at which it kills itself from then on.
+import { flushCompileCache } from 'node:module';
 import { createInterface } from 'node:readline';
 import { startCitadel } from '../../bin/citadel-process.ts';
 import { loadConfig } from '../../core/config.ts';
@@ -19,3 +20,5 @@ createInterface(process.stdin).on('line', (name) => {
   process.stdout.write(`armed ${name}\n`);
 });
 process.stdout.write(`port ${citadel.address?.port}\n`);
+// The next one starts with less work; at its end, a kill, this one could not write it.
+flushCompileCache();

@@ -11,11 +11,23 @@ import { createPglitePool } from '../../storage/pglite-pool.ts';
 /** A data directory of the test's own with an empty embedded store in it, ready for queues. Making one costs seconds,
  *  so that it is made once on a machine and copied from then on. */
 export async function newDataDirectory(): Promise<string> {
+  holdCompiled();
   const template = await findTemplate();
   const directory = await mkdtemp(join(tmpdir(), 'citadel-test-'));
   // A thousand small files: the asynchronous copy takes eight times as long.
   cpSync(template, directory, { recursive: true });
   return directory;
+}
+
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+
+const PGLITE = Symbol.for('citadel.compiled-pglite');
+const PGLITE_CODE = new URL('../../node_modules/@electric-sql/pglite/dist/pglite.wasm', import.meta.url);
+
+/** What is held compiled anywhere in a process is not compiled again by another thread of it. */
+function holdCompiled(): void {
+  const holder = globalThis as typeof globalThis & { [PGLITE]?: Promise<object> };
+  holder[PGLITE] ??= WebAssembly.compile(readFileSync(PGLITE_CODE));
 }
 
 async function findTemplate(): Promise<string> {

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from './free-port.ts';
+import { type Account, newCluster } from './postgres-template.ts';
 import type { Service } from './services.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -18,11 +19,6 @@ export interface TestPostgres {
   /** SIGKILL. */
   kill(): Promise<void>;
   stop(): Promise<void>;
-}
-
-interface Account {
-  uid?: number;
-  gid?: number;
 }
 
 const binaries = findBinaries();
@@ -40,8 +36,7 @@ export async function startPostgres(): Promise<TestPostgres | null> {
   const directory = await mkdtemp(join(tmpdir(), 'citadel-postgres-'));
   if (account.uid !== undefined) await chown(directory, account.uid, account.gid ?? account.uid);
   const data = join(directory, 'data');
-  const init = ['-D', data, '--no-sync', '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C'];
-  await promisify(execFile)(join(binaries, 'initdb'), init, { ...account, cwd: directory });
+  await newCluster(join(binaries, 'initdb'), account, data);
 
   const port = await freePort();
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { newInboxId } from '../../core/ids.ts';
 import type { Json } from '../../core/json-value.ts';
 import { createLifecycle } from '../../core/lifecycle.ts';
@@ -16,6 +18,7 @@ import { createRunService } from '../../workflows/run-service.ts';
 import type { RunStore } from '../../workflows/run-store.ts';
 import type { AttemptEnd, StepAttempt } from '../../workflows/step-executor.ts';
 import { createStepRunner } from '../../workflows/step-runner.ts';
+import { newDataDirectory } from '../support/pglite-template.ts';
 import { helpersFor } from './run-bundle.ts';
 
 /** An attempt that has begun, to be ended by the test. */
@@ -28,7 +31,9 @@ export interface Begun extends StepAttempt {
 /** One embedded store, and processes on it that are made in this one: each with a runner, a relay and a bus of its own. */
 export async function setupRunners() {
   const life = createLifecycle();
-  const pool = await createPglitePool({ dataDir: undefined });
+  const directory = await newDataDirectory();
+  life.defer('directory', () => rm(directory, { recursive: true, force: true }));
+  const pool = await createPglitePool({ dataDir: join(directory, 'pglite') });
   life.defer('store', () => pool.close());
   await migrate(pool);
   const buses: ReplyBus[] = [];
