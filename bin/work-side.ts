@@ -6,6 +6,7 @@ import { armFailPoints } from '../core/fail-point.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
+import type { Tracing } from '../core/tracing.ts';
 import { createModelCalls } from '../jobs/model-calls.ts';
 import { createHttpCalls } from '../outbound/http-calls.ts';
 import { createOutboundGuard } from '../outbound/outbound-guard.ts';
@@ -49,6 +50,7 @@ interface WorkSideDeps {
   life: Lifecycle;
   logger: Logger;
   metrics: Metrics;
+  tracing: Tracing;
 }
 
 /** Accepted work: every process that has the store takes it, runs its steps and looks after it. */
@@ -98,6 +100,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     logger,
     stepsMax: config.limits.stepsAtOnce,
     metrics: createRunMetrics(deps.metrics),
+    tracing: deps.tracing,
   });
   const runs = createRunService({ store, plans, runner, models });
   const definitions = createDefinitions({ store: definitionStore, plans });

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto';
 import {
+  type Span as ApiSpan,
   type Context,
   createTraceState,
   ROOT_CONTEXT,
   type SpanContext,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -19,8 +22,11 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
+  type IdGenerator,
   ParentBasedSampler,
+  RandomIdGenerator,
   type Sampler,
+  SamplingDecision,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
@@ -49,6 +55,8 @@ const KINDS = {
   internal: SpanKind.INTERNAL,
 } as const;
 
+const TRACE_ID_CHARS = 32;
+const SPAN_ID_CHARS = 16;
 const SEND_EVERY_MS = 1_000;
 const SEND_LIMIT_MS = 5_000;
 const LAST_SEND_LIMIT_MS = 2_000;
@@ -58,11 +66,14 @@ const SPANS_MAX = 8_192;
 /** Traces for a collector of OpenTelemetry. Other `OTEL_…` variables hold as its SDK reads them. */
 export function createOtlpTracing(options: OtlpTracingOptions): Tracing & { close(): Promise<void> } {
   const exporter = new OTLPTraceExporter({ url: options.url });
+  const sampler = samplerOf(options);
+  const ids = createIds();
   const provider = new TracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': 'citadel', 'service.version': options.version }))
       .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
-    sampler: samplerOf(options),
+    sampler,
+    idGenerator: ids,
     spanProcessors: [
       new BatchSpanProcessor({
         exporter: withNews(exporter, options.logger),
@@ -81,22 +92,61 @@ export function createOtlpTracing(options: OtlpTracingOptions): Tracing & { clos
       return {
         context: toTraceContext(span.spanContext()),
         event: (event) => void span.addEvent(event),
-        end({ name: newName, attributes: more = {}, error } = {}) {
-          if (newName !== undefined) span.updateName(newName);
-          span.setAttributes(more);
-          if (error !== undefined) {
-            span.setAttribute('error.type', error);
-            span.setStatus({ code: SpanStatusCode.ERROR });
-          }
-          span.end();
-        },
+        end: (end = {}) => endSpan(span, end),
       } satisfies Span;
+    },
+    rootOf(id) {
+      const root = rootIdsOf(id);
+      const { decision } = sampler.shouldSample(ROOT_CONTEXT, root.traceId, '', SpanKind.INTERNAL, {}, []);
+      const traceFlags =
+        decision === SamplingDecision.RECORD_AND_SAMPLED ? TraceFlags.SAMPLED : TraceFlags.NONE;
+      return toTraceContext({ ...root, traceFlags });
+    },
+    recordRoot(id, { name, startedAt, attributes = {}, error }) {
+      const start = { kind: SpanKind.INTERNAL, attributes, startTime: startedAt };
+      const span = ids.within(rootIdsOf(id), () => tracer.startSpan(name, start, ROOT_CONTEXT));
+      endSpan(span, { error });
     },
     async close() {
       await endsWithin(
         provider.shutdown().catch(() => {}),
         LAST_SEND_LIMIT_MS,
       );
+    },
+  };
+}
+
+function endSpan(span: ApiSpan, { name, attributes = {}, error }: Parameters<Span['end']>[0] & object): void {
+  if (name !== undefined) span.updateName(name);
+  span.setAttributes(attributes);
+  if (error !== undefined) {
+    span.setAttribute('error.type', error);
+    span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+  span.end();
+}
+
+type SpanIds = Pick<SpanContext, 'traceId' | 'spanId'>;
+
+function rootIdsOf(id: string): SpanIds {
+  const digest = createHash('sha256').update(id).digest('hex');
+  return { traceId: digest.slice(0, TRACE_ID_CHARS), spanId: digest.slice(-SPAN_ID_CHARS) };
+}
+
+/** Random ids, but for the one span that is begun `within` ids of ours. */
+function createIds(): IdGenerator & { within<T>(ids: SpanIds, begin: () => T): T } {
+  const random = new RandomIdGenerator();
+  let given: SpanIds | undefined;
+  return {
+    generateTraceId: () => given?.traceId ?? random.generateTraceId(),
+    generateSpanId: () => given?.spanId ?? random.generateSpanId(),
+    within(ids, begin) {
+      given = ids;
+      try {
+        return begin();
+      } finally {
+        given = undefined;
+      }
     },
   };
 }

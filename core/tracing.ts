@@ -30,10 +30,16 @@ export interface Tracing {
   /** Whether anybody wants traces: else a span need not be made. */
   readonly isOn: boolean;
   start(name: string, start: SpanStart): Span;
+  /** The root of the trace of something that has an id and outlives processes: the same in each of them. */
+  rootOf(id: string): TraceContext | undefined;
+  /** Records that root, now that it is over. */
+  recordRoot(id: string, root: { name: string; startedAt: Date } & SpanEnd): void;
 }
 
 /** Off: the caller's context is passed on as it is. */
 export const NO_TRACING: Tracing = {
   isOn: false,
   start: (_, { parent }) => ({ context: parent, event() {}, end() {} }),
+  rootOf: () => undefined,
+  recordRoot() {},
 };

@@ -62,6 +62,7 @@ export function createModelCalls(options: ModelCallsOptions): ModelCalls {
         explain: true,
         progress: request.pieces ?? undefined,
         idempotencyKey: request.idempotencyKey,
+        trace: request.trace,
         replyTo: options.bus.inbox,
         body: request.body,
       };

@@ -108,7 +108,6 @@ async function giveBack(
 ): Promise<void> {
   if (claims.length === 0) return;
   const isWait = error instanceof IngestWait;
-  metrics.givenBack(isWait ? error.on : isStopping ? 'shutdown' : 'retry', claims.length);
   if (!isWait && !isStopping) {
     logger.warn('documents could not be taken in now', {
       documents: claims.length,
@@ -119,6 +118,7 @@ async function giveBack(
   const wait = isWait
     ? { on: full ?? error.on, afterMs: error.afterMs, countsAsAttempt: false }
     : { on: full, afterMs: isStopping ? 0 : RETRY_MS, countsAsAttempt: !isStopping && !isOutage(error) };
+  metrics.givenBack(wait.on ?? (isStopping ? 'shutdown' : 'retry'), claims.length);
   // Without a store their lease lapses, and they are claimed again.
   await work
     .release(claims, wait)

@@ -6,6 +6,7 @@ import { failPoint } from '../core/fail-point.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Json } from '../core/json-value.ts';
 import { endsWithin } from '../core/time-limit.ts';
+import type { Tracing } from '../core/tracing.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { parseDuration } from './duration.ts';
 import { toStepError } from './failure-class.ts';
@@ -13,6 +14,7 @@ import type { KnownRun } from './known-runs.ts';
 import { outputProblem } from './output-limit.ts';
 import type { Report } from './run-commit.ts';
 import type { RunMetrics } from './run-metrics.ts';
+import { endStepSpan, startStepSpan } from './run-spans.ts';
 import type { StepError, StepState } from './run-state.ts';
 import type { HeldStep, RunStore } from './run-store.ts';
 import { graphStepOf } from './run-view.ts';
@@ -44,6 +46,7 @@ interface AttemptsOptions {
   onEnd(): void;
   onSay(id: RunId, delta: RunDelta): void;
   metrics: Pick<RunMetrics, 'attemptEnded'>;
+  tracing: Tracing;
 }
 
 interface Running extends HeldStep {
@@ -59,7 +62,7 @@ const HANDED_BACK = 'the process is leaving';
 const TIMED_OUT = 'the step took too long';
 
 export function createAttempts(options: AttemptsOptions): Attempts {
-  const { worker, executors, store, report, onEnd, onSay, metrics } = options;
+  const { worker, executors, store, report, onEnd, onSay, metrics, tracing } = options;
   /** By run and key: what runs, and what is being reported. */
   const running = new Map<string, Running>();
   let atWork = 0;
@@ -108,9 +111,15 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         ? undefined
         : setTimeout(() => one.abort.abort(TIMED_OUT), parseDuration(timeout));
     const sinceMs = performance.now();
+    const span = startStepSpan(tracing, {
+      runId: run.id,
+      key: one.key,
+      attempt: one.attempt,
+      type: planned.step.type,
+    });
     let end: AttemptEnd;
     try {
-      const attempt = toAttempt(run, one);
+      const attempt = { ...toAttempt(run, one), trace: span.context };
       end = withinSize(one.key, await execute(attempt, signal));
     } catch (error) {
       end = { status: 'failed', error: toStepError(error), tokens: 0, facts: null };
@@ -119,6 +128,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     failPoint('effect.after');
     const outcome = signal.aborted ? whenAborted(signal, end) : end;
     metrics.attemptEnded(planned.step.type, outcome, performance.now() - sinceMs);
+    endStepSpan(span, outcome);
     atWork -= 1;
     onEnd();
     if (outcome) {

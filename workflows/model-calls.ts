@@ -1,6 +1,7 @@
 import type { AppError } from '../core/errors.ts';
 import type { Json } from '../core/json-value.ts';
 import type { Priority } from '../core/schemas/priority.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 
 export type ModelEndpointName = 'chat/completions' | 'completions' | 'embeddings';
 
@@ -25,6 +26,8 @@ export interface ModelCallRequest {
   priority: Priority;
   /** The same for each try of the same work. */
   idempotencyKey: string;
+  /** What it is a part of. */
+  trace?: TraceContext | undefined;
   /** False: it fails at once where no server is well. */
   waitsForServer?: boolean;
   /** What `onPieces` is told of a chat's or completion's answer as it comes: the first choice's text, or chunks as JSON

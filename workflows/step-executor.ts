@@ -1,6 +1,7 @@
 import type { RunId } from '../core/ids.ts';
 import type { Json } from '../core/json-value.ts';
 import type { Priority } from '../core/schemas/priority.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import type { StepError } from './run-state.ts';
 import type { Step } from './step.ts';
 
@@ -22,6 +23,8 @@ export interface StepAttempt {
   priority: Priority;
   /** The same for every attempt of this step: `<run>/<step>`. */
   idempotencyKey: string;
+  /** Its part of a trace, for what it calls; undefined where nobody takes traces. */
+  trace?: TraceContext | undefined;
   /** For those who watch: more of what the step says. With another `part` it begins anew. */
   say(part: number, text: string): void;
 }

@@ -7,6 +7,7 @@ import { failPoint } from '../core/fail-point.ts';
 import type { InboxId, RunId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { NO_METRICS } from '../core/metrics.ts';
+import { NO_TRACING, type Tracing } from '../core/tracing.ts';
 import type { ReplyBus } from '../jobs/reply-bus.ts';
 import { createAttempts } from './attempts.ts';
 import { createCommitter } from './committer.ts';
@@ -17,6 +18,7 @@ import { createRoom } from './room.ts';
 import { type CommittedChange, createRunLanes, type LaneHost, type RunLanes } from './run-lanes.ts';
 import { createRunMetrics, type RunMetrics } from './run-metrics.ts';
 import { createRunNews, type RunNews } from './run-news.ts';
+import { recordRun } from './run-spans.ts';
 import type { RunStore } from './run-store.ts';
 import type { StepExecutors } from './step-executor.ts';
 import { createWakeTimers } from './wake-timers.ts';
@@ -48,6 +50,7 @@ interface StepRunnerOptions {
   /** Steps at work at once. */
   stepsMax: number;
   metrics?: RunMetrics;
+  tracing?: Tracing;
 }
 
 const HEARTBEAT_MS = 4_000;
@@ -55,7 +58,7 @@ const LAST_COMMITS_MS = 3_000;
 
 export function createStepRunner(options: StepRunnerOptions): StepRunner {
   const { store, plans, executors, bus, doorbell, logger, stepsMax } = options;
-  const { metrics = createRunMetrics(NO_METRICS) } = options;
+  const { metrics = createRunMetrics(NO_METRICS), tracing = NO_TRACING } = options;
   const worker = bus.inbox;
   const room = createRoom(stepsMax);
   const timers = createWakeTimers(look);
@@ -71,7 +74,7 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
       takeTurns();
     },
     onSay: news.say,
-    metrics,
+    ...{ metrics, tracing },
   });
   const host: LaneHost = {
     worker,
@@ -143,6 +146,7 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
   function committed(change: CommittedChange): void {
     const { run, claimed, commit, decision } = change;
     metrics.committed(change);
+    if (change.hasEnded && tracing.isOn) recordRun(tracing, change);
     if (claimed.length > 0) failPoint('claim.after');
     for (const step of claimed) {
       room.begin(true);

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { readTraceContext } from '../../core/trace-context.ts';
 import type { Tracing } from '../../core/tracing.ts';
 import { contextOf } from '../request-context.ts';
@@ -27,10 +27,17 @@ export function traceRequest(tracing: Tracing): RequestHandler {
           ...(typeof route === 'string' ? { 'http.route': route } : {}),
           'http.response.status_code': status,
           'citadel.request_id': context.requestId,
+          'citadel.job_id': jobIdOf(res),
         },
         error: status >= 500 ? String(status) : undefined,
       });
     });
     next();
   };
+}
+
+/** Of a call of a model: where it is accepted work, its run has a trace of its own. */
+function jobIdOf(res: Response): string | undefined {
+  const id = res.getHeader('x-citadel-job-id');
+  return typeof id === 'string' ? id : undefined;
 }

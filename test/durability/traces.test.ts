@@ -63,6 +63,7 @@ describeWith(redisService, 'a trace', () => {
         'http.route': '/v1/chat/completions',
         'http.response.status_code': 200,
         'citadel.request_id': response.headers.get('x-request-id'),
+        'citadel.job_id': response.headers.get('x-citadel-job-id'),
       },
     });
     const jobId = response.headers.get('x-citadel-job-id');
@@ -122,6 +123,42 @@ describeWith(redisService, 'a trace', () => {
     ]);
     expect(clients[1]?.attributes['gen_ai.usage.output_tokens']).toBeGreaterThan(0);
     expect(clients[2]?.attributes['gen_ai.response.model']).toBe(EMBEDDER);
+  });
+
+  test('holds a whole run: its steps, and what they call, in whatever process', async () => {
+    const caller = newCaller('01');
+    const steps = [
+      { id: 'ask', type: 'chat', model: MODEL, messages: [{ role: 'user', content: PROMPT }] },
+      { id: 'end', type: 'http', method: 'GET', url: 'http://10.255.255.1/', after: ['ask'] },
+    ];
+    const accepted = await send('/api/v1/workflows', { definition: { name: 'traced', steps } }, caller);
+    const { id } = (await accepted.json()) as { id: string };
+    const root = await waitFor(
+      () =>
+        collector.spans.find(
+          ({ name, attributes }) => name === 'run workflow' && attributes['citadel.run_id'] === id,
+        ),
+      'the run has ended',
+    );
+    const spans = await spansOf(root.traceId, 6);
+    const named = (name: string) => spans.find((span) => span.name === name);
+
+    expect(root).toMatchObject({
+      parentSpanId: undefined,
+      kind: KIND.internal,
+      isError: true,
+      attributes: { 'citadel.run_status': 'failed', 'error.type': 'forbidden' },
+    });
+    expect(named('step chat')).toMatchObject({
+      parentSpanId: root.spanId,
+      isError: false,
+      attributes: { 'citadel.run_id': id, 'citadel.step': 'ask', 'citadel.attempt': 1 },
+    });
+    expect(named('step http')).toMatchObject({ parentSpanId: root.spanId, isError: true });
+    expect(named('send lightweight')?.parentSpanId).toBe(named('step chat')?.spanId);
+    expect(named('process lightweight')?.parentSpanId).toBe(named('send lightweight')?.spanId);
+    expect(named(`chat ${MODEL}`)?.parentSpanId).toBe(named('process lightweight')?.spanId);
+    expect(headersOfLastCall().traceparent).toBe(`00-${root.traceId}-${named(`chat ${MODEL}`)?.spanId}-01`);
   });
 
   test('that its caller does not want recorded is passed on, and not sent to the collector', async () => {

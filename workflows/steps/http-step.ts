@@ -35,9 +35,9 @@ export function createHttpStep(http: HttpCalls): StepExecutor {
   };
 }
 
-function headersOf({ fields, idempotencyKey }: StepAttempt): Record<string, string> {
+function headersOf({ fields, idempotencyKey, trace }: StepAttempt): Record<string, string> {
   const given = Object.entries((fields.headers ?? {}) as { [name: string]: Json });
-  const headers: Record<string, string> = { 'idempotency-key': idempotencyKey };
+  const headers: Record<string, string> = { 'idempotency-key': idempotencyKey, ...trace };
   if (fields.body !== undefined && typeof fields.body !== 'string')
     headers['content-type'] = 'application/json';
   for (const [name, value] of given) {

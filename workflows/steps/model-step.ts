@@ -148,7 +148,7 @@ function call(
   { endpoint, body, part, pieces, isCharged = false }: Call,
   signal: AbortSignal,
 ): Promise<ModelCallEnd> {
-  const { keyName, weight, priority, idempotencyKey } = attempt;
+  const { keyName, weight, priority, idempotencyKey, trace } = attempt;
   return models.call(
     {
       endpoint,
@@ -159,6 +159,7 @@ function call(
       priority,
       // Another question is other work.
       idempotencyKey: part === 0 ? idempotencyKey : `${idempotencyKey}/${part}`,
+      trace,
       pieces,
       onPieces(server, said) {
         const lines = pieces === 'chunks' ? said.map((piece) => `${piece}\n`) : said;

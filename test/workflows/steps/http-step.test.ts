@@ -45,6 +45,23 @@ async function setup(answer: (res: ServerResponse) => void, networks: string[] =
 }
 
 describe('an http step', () => {
+  test("is a part of its run's trace, where the step says no other", async () => {
+    const { heard, url, step } = await setup((res) => res.end());
+    const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'x=1' };
+    const send = (fields: object, rest: object) =>
+      step(attemptOf({ type: 'http' }, { method: 'GET', url, ...fields }, rest).attempt, NEVER);
+
+    await send({}, { trace });
+    await send({ headers: { Traceparent: 'its own' } }, { trace });
+    await send({}, {});
+
+    expect(heard.map(({ headers }) => [headers.traceparent, headers.tracestate])).toEqual([
+      [trace.traceparent, trace.tracestate],
+      ['its own', trace.tracestate],
+      [undefined, undefined],
+    ]);
+  });
+
   test('sends JSON with its idempotency key, and reads JSON', async () => {
     const { heard, run } = await setup((res) => {
       res.writeHead(201, { 'content-type': 'application/json', 'x-two': ['a', 'b'] }).end('{"id":7}');
