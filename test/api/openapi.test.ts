@@ -33,7 +33,7 @@ afterAll(() => citadel.stop());
 
 /** What createApp mounts with all of its parts there, whatever they do. */
 function mountedRoutes(): string[] {
-  const dashboards = { router: () => {}, apiCalls: [() => {}] };
+  const dashboards = { router: () => {}, apiCalls: () => {} };
   const known = { corsOrigins: [], bodyBytesMax: 1, ingestBytesMax: 1, version: '0', dashboards };
   const parts: unknown = new Proxy(known, { get: (...given) => Reflect.get(...given) ?? (() => {}) });
   const app = createApp(parts as AppOptions);

@@ -48,13 +48,19 @@ export function useRun(id) {
     const readSoon = () => {
       timer ??= setTimeout(read, READ_EVERY_MS);
     };
-    // News may be lost on their way.
-    const looking = setInterval(() => !isOver.current && readSoon(), LOOK_EVERY_MS);
-    events = watch(path, {
-      onNews: readSoon,
-      onDelta: (delta) => setTexts((known) => withDelta(known, delta)),
-      isOver,
-    });
+    const connect = () =>
+      watch(path, {
+        onNews: readSoon,
+        onDelta: (delta) => setTexts((known) => withDelta(known, delta)),
+        isOver,
+      });
+    events = connect();
+    // News may be lost on their way, and a stream that was refused does not come back by itself.
+    const looking = setInterval(() => {
+      if (isOver.current) return;
+      if (events?.readyState === EventSource.CLOSED) events = connect();
+      readSoon();
+    }, LOOK_EVERY_MS);
     read();
     return () => {
       isGone = true;
