@@ -248,4 +248,14 @@ describeWith(chromiumService, 'the operator page', () => {
     expect(await page.evaluate("'ran' in window")).toBe(false);
     expect(watched.problems).toEqual([]);
   });
+
+  test('signs out, and is closed then', async () => {
+    await page.setViewportSize({ width: 1100, height: 800 });
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Admin key').waitFor();
+    await page.goto(`${citadel.url}/dashboard/queues`);
+
+    expect(new URL(page.url()).pathname).toBe('/dashboard');
+    await page.getByLabel('Admin key').waitFor();
+  });
 });

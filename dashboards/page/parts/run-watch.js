@@ -2,8 +2,9 @@ import { call, eventsOf } from '../api.js';
 import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
 
 const ENDED = ['succeeded', 'failed', 'cancelled'];
-/** Between two readings of a run of which news come fast. */
+/** Between two readings of a run of which news come fast; one that is large is read less often. */
 const READ_EVERY_MS = 400;
+const READINGS_APART = 4;
 const RETRY_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
 /** Of what a step says, the part that is shown as it comes. */
@@ -30,10 +31,13 @@ export function useRun(id) {
     let timer;
     /** @type {EventSource | null} */
     let events = null;
+    let waitMs = READ_EVERY_MS;
     const read = async () => {
       timer = undefined;
       try {
+        const sinceMs = performance.now();
         const found = await call(path);
+        waitMs = Math.max(READ_EVERY_MS, READINGS_APART * (performance.now() - sinceMs));
         if (isGone) return;
         setRun(found);
         setError(null);
@@ -46,7 +50,7 @@ export function useRun(id) {
       }
     };
     const readSoon = () => {
-      timer ??= setTimeout(read, READ_EVERY_MS);
+      timer ??= setTimeout(read, waitMs);
     };
     const connect = () =>
       watch(path, {
