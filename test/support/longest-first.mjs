@@ -1,7 +1,7 @@
 import TestSequencer from '@jest/test-sequencer';
 
 /** Files whose tests start processes, and wait for them in real time: what takes longest must not begin last. */
-const LONGEST = ['durability', 'storage', 'bin', 'queues', 'workers', 'faults', 'api'];
+const LONGEST = ['durability', 'storage', 'bin', 'queues', 'workers', 'faults', 'dashboards', 'api'];
 
 /** Goes by how long each file took the last time, as Jest does, and by its room where no run is on record, as in CI. */
 export default class LongestFirst extends TestSequencer {
