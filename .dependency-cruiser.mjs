@@ -44,6 +44,8 @@ const VENDORS = {
   uplot: ['dashboards'],
   '@dagrejs/': ['dashboards'],
   pino: ['core'],
+  'prom-client': ['core'],
+  '@opentelemetry/': ['core'],
   yaml: ['core'],
   croner: ['workflows'],
   '@marcbachmann/cel-js': ['workflows'],

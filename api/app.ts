@@ -54,8 +54,6 @@ export interface AppOptions
   runs: Runs;
   queues: HealthDeps['queues'] & HealthAppOptions['queues'];
   authenticator: Authenticator;
-  bodyBytesMax: number;
-  startedSeconds: number;
   /** Of this Citadel. */
   version: string;
   /** The operator page: mounted at /dashboard, and its calls of these routes. */

@@ -4,6 +4,7 @@ import { estimateTokens, type SizedRequest } from '../access/token-estimate.ts';
 import { newJobId } from '../core/ids.ts';
 import { parseJsonObject } from '../core/json-depth.ts';
 import { parseRequest } from '../core/parse-request.ts';
+import { readTraceContext } from '../core/trace-context.ts';
 import type { ModelEndpoint } from '../jobs/model-endpoints.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
 import type { CallRequest } from '../workflows/runs.ts';
@@ -49,6 +50,7 @@ export function modelRoute<Schema extends z.ZodType<ModelRequest>>(
       priority,
       maxWaitMs,
       ...traits(request),
+      ...traceOf(req, res),
       replyTo: deps.bus.inbox,
       body: req.body,
     };
@@ -62,6 +64,12 @@ export function modelRoute<Schema extends z.ZodType<ModelRequest>>(
     if (pass instanceof Promise) return pass.then((later) => startLater(deps, call, later));
     return startLater(deps, call, pass);
   };
+}
+
+/** Without traces of our own, the caller's is passed on. */
+function traceOf(req: Request, res: Response): Pick<ModelJob, 'trace'> {
+  const trace = contextOf(res).trace ?? readTraceContext(req.headers);
+  return trace ? { trace } : {};
 }
 
 /** What the call is where it is a job. */

@@ -1,6 +1,7 @@
 import type { Response } from 'express';
 import type { Principal } from '../access/authenticator.ts';
 import type { RequestId } from '../core/ids.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 
 /** What is known of a request beside its own parts. */
 export interface RequestContext {
@@ -9,6 +10,8 @@ export interface RequestContext {
   arrivedMs: number;
   arrivedAt: Date;
   principal: Principal;
+  /** Its own part of a trace, while traces are taken. */
+  trace?: TraceContext;
 }
 
 export function setContext(res: Response, context: RequestContext): void {

@@ -10,5 +10,7 @@ export function createWaitingApp(options: Pick<HealthAppOptions, 'logger' | 'cor
     });
   };
   const queues = { ping: async () => refuse() };
-  return createHealthApp({ ...options, queues, isLeaving: () => false }, (app) => app.use(refuse));
+  return createHealthApp({ ...options, queues, isLeaving: () => false, metricsPage: null }, (app) =>
+    app.use(refuse),
+  );
 }

@@ -1,12 +1,18 @@
 import type { Config } from '../core/config.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
+import type { Tracing } from '../core/tracing.ts';
 import { type Admission, createAdmission } from '../jobs/admission.ts';
+import { createCallMetrics } from '../jobs/call-metrics.ts';
 import { createDispatcher, type Dispatcher } from '../jobs/dispatcher.ts';
 import { createLedger, type Ledger } from '../jobs/ledger.ts';
 import { createOrderReset } from '../jobs/order-reset.ts';
+import { priceIn } from '../jobs/price-list.ts';
+import { createQueueMetrics } from '../jobs/queue-metrics.ts';
 import { createModelAliases, type ModelAliases } from '../servers/model-aliases.ts';
+import { createModelLabel } from '../servers/model-label.ts';
 import type { Registry } from '../servers/registry.ts';
 import { createPostgresLedgerStore } from '../storage/postgres-ledger-store.ts';
 import type { Queues, Store } from './stores.ts';
@@ -18,6 +24,8 @@ interface CallSideDeps {
   registry: Registry;
   life: Lifecycle;
   logger: Logger;
+  metrics: Metrics;
+  tracing: Tracing;
 }
 
 /** What a process needs that asks for calls of models, for its clients or for its runs. */
@@ -31,15 +39,28 @@ export interface CallSide {
 // A wall clock that is set anew would end every request that waits.
 const monotonicNow = () => performance.now();
 
-export function openCallSide({ config, store, queues, registry, life, logger }: CallSideDeps): CallSide {
-  const ledger = createLedger({ store: createPostgresLedgerStore(store), logger });
+export function openCallSide(deps: CallSideDeps): CallSide {
+  const { config, store, queues, registry, life, logger } = deps;
+  const onRecord = createCallMetrics({
+    metrics: deps.metrics,
+    modelLabel: createModelLabel(registry),
+    priceOf: (model) => priceIn(config.prices, model),
+  });
+  const ledger = createLedger({ store: createPostgresLedgerStore(store), logger, onRecord });
   life.defer('ledger', () => ledger.close());
   const admission = createAdmission({ queueDepth: queueDepths(config), now: monotonicNow });
   const orderReset = createOrderReset(queues, admission);
   life.defer('order reset', () => orderReset.close());
   const { totalMs } = config.limits;
-  const dispatcher = createDispatcher({ queues, admission, totalMs, now: monotonicNow });
+  const queueMetrics = createQueueMetrics(deps.metrics);
+  const onAdded = queueMetrics.added;
+  const dispatcher = createDispatcher({
+    ...{ queues, admission, totalMs, onAdded },
+    now: monotonicNow,
+    tracing: deps.tracing,
+  });
   life.defer('dispatcher', () => dispatcher.close());
+  queueMetrics.watch({ queues, admission, dispatcher, ledger });
   return { ledger, admission, dispatcher, aliases: createModelAliases(registry, config.aliases) };
 }
 

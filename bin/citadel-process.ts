@@ -2,6 +2,7 @@
 
 import { createApp } from '../api/app.ts';
 import { createHealthApp, type HealthAppOptions } from '../api/health-app.ts';
+import type { HealthStore } from '../api/health-report.ts';
 import { createWaitingApp } from '../api/waiting-app.ts';
 import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
@@ -10,21 +11,27 @@ import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { endsWithin } from '../core/time-limit.ts';
+import type { Tracing } from '../core/tracing.ts';
 import { createDashboards } from '../dashboards/dashboards.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import { type Balancer, createBalancer } from '../servers/balancer.ts';
+import { createMeasuredPool } from '../storage/measured-pool.ts';
 import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
+import { createAttemptMetrics } from '../workers/attempt-metrics.ts';
 import { createJobMover } from '../workers/job-mover.ts';
+import { addPoolMetrics } from '../workers/pool-metrics.ts';
 import { createRetryBudget } from '../workers/retry-budget.ts';
 import { createWorkerPool, type WorkerPool } from '../workers/worker-pool.ts';
 import { openAccessSide } from './access-side.ts';
 import { type CallSide, openCallSide } from './call-side.ts';
 import { createFrontDoor, type FrontDoor } from './front-door.ts';
 import { type KeySide, openKeySide } from './key-side.ts';
+import { type MetricsSide, openMetrics, openWorkerAccess, watchAround } from './metrics-side.ts';
 import { type ModelSide, openModelSide } from './model-side.ts';
 import { createServerAnnouncement } from './server-announcement.ts';
 import { createStoreWait } from './store-wait.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
+import { openTracing } from './tracing-side.ts';
 import { VERSION } from './version.ts';
 import { openWorkSide, type WorkSide } from './work-side.ts';
 
@@ -83,7 +90,10 @@ export async function startCitadel(options: CitadelOptions): Promise<CitadelProc
 async function startParts(options: CitadelOptions, life: Lifecycle): Promise<CitadelProcess> {
   const { config, roles, logger } = options;
   const door = createFrontDoor(config, life);
-  const { store, queues } = await openStores(options, life, door);
+  const measured = await openMetrics({ isHeard: roles.api || config.portIsSet });
+  const { metrics } = measured;
+  const tracing = await openTracing({ config, life, logger });
+  const { store, queues } = await openStores(options, { life, door, metrics });
   const models = await openModelSide({ config, life, logger, bus: queues.bus, store });
   const balancer = createBalancer({
     registry: models.registry,
@@ -92,13 +102,15 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     learnsFromCalls: config.health.passive,
   });
   life.defer('balancer', () => balancer.close());
-  const pools = startPools({ config, roles, logger, queues, models, balancer, life });
+  const pools = startPools({ config, roles, logger, queues, models, balancer, life, metrics, tracing });
   let leaving = false;
-  const deps = { config, logger, queues, life, door, isLeaving: () => leaving };
   const { registry } = models;
-  const side = store && (await openStoreSide({ config, store, queues, registry, life, logger }));
+  const stores = watchAround(metrics, { queues, store, registry, balancer });
+  const deps = { config, logger, queues, life, door, stores, tracing, ...measured, isLeaving: () => leaving };
+  const shared = { config, queues, registry, life, logger, metrics, tracing };
+  const side = store && (await openStoreSide({ ...shared, store }));
   const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
-  const port = api?.port ?? (config.portIsSet ? await serveHealth(deps) : null);
+  const port = api?.port ?? (config.portIsSet ? await serveHealth(deps, side) : null);
 
   return {
     address: port === null ? null : { host: config.host, port },
@@ -122,8 +134,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
 /** Opens the stores, waiting for those that are not there yet; who asks meanwhile is told so. */
 async function openStores(
   { config, roles, logger, onFatal, signal }: CitadelOptions,
-  life: Lifecycle,
-  door: FrontDoor,
+  { life, door, metrics }: { life: Lifecycle; door: FrontDoor; metrics: MetricsSide['metrics'] },
 ): Promise<{ store: Store | null; queues: Queues }> {
   const inbox = newInboxId();
   const isHeard = roles.api || config.portIsSet;
@@ -140,7 +151,8 @@ async function openStores(
   const { databaseUrl, redisUrl } = config;
   const database = { name: 'the database', url: databaseUrl };
   const openDatabase = () => openStore({ config, life, logger, onFatal });
-  const store = hasStore ? await wait.until(database, openDatabase) : null;
+  const opened = hasStore ? await wait.until(database, openDatabase) : null;
+  const store = opened && createMeasuredPool(opened, metrics);
   const queuesAt = redisUrl === undefined ? database : { name: 'Redis', url: redisUrl };
   const queues = await wait.until(queuesAt, () => openQueues({ config, life, logger }, inbox, store));
   return { store, queues };
@@ -153,6 +165,8 @@ interface PartsDeps {
   models: ModelSide;
   balancer: Balancer;
   life: Lifecycle;
+  metrics: MetricsSide['metrics'];
+  tracing: Tracing;
 }
 
 function startPools({
@@ -163,6 +177,8 @@ function startPools({
   models,
   balancer,
   life,
+  metrics,
+  tracing,
 }: PartsDeps & { roles: Roles }): WorkerPool[] {
   const { client } = models;
   const { connectMs, firstTokenMs, loadMs, idleMs, totalMs, attempts } = config.limits;
@@ -170,7 +186,8 @@ function startPools({
     share: config.limits.retryBudget,
     floor: config.limits.retryFloorPer10s,
   });
-  const pools = roles.classes.map((modelClass) => {
+  const attemptMetrics = createAttemptMetrics(metrics);
+  const byClass = roles.classes.map((modelClass) => {
     const pool = createWorkerPool({
       modelClass,
       queues,
@@ -181,12 +198,16 @@ function startPools({
       retryBudget,
       concurrency: config.classes[modelClass].concurrency,
       logger,
+      metrics: attemptMetrics,
+      tracing,
     });
     pool.start();
     // A worker whose store is closed under it spins.
     life.defer('workers', () => pool.stop(0));
-    return pool;
+    return [modelClass, pool] as const;
   });
+  const pools = byClass.map(([, pool]) => pool);
+  addPoolMetrics(metrics, new Map(byClass));
   if (pools.length > 0) {
     const mover = createJobMover({ bus: queues.bus, pools });
     life.defer('job mover', () => mover.close());
@@ -209,13 +230,15 @@ async function openStoreSide(deps: Parameters<typeof openCallSide>[0]): Promise<
   return { store: deps.store, calls, keys, work };
 }
 
-interface ApiDeps extends PartsDeps, StoreSide {
+interface ApiDeps extends PartsDeps, StoreSide, MetricsSide {
   door: FrontDoor;
+  stores: HealthStore[];
   isLeaving: () => boolean;
 }
 
 async function startApi(deps: ApiDeps): Promise<ApiSide> {
   const { config, logger, queues, models, balancer, store, life, isLeaving } = deps;
+  const { metrics, metricsPage, tracing, stores } = deps;
   const { ledger, admission, dispatcher, aliases } = deps.calls;
   const { registry, serverAdmin } = models;
   if (!serverAdmin) throw new Error('The API needs a store for what it says of servers.');
@@ -252,6 +275,8 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     aliases,
     serverAdmin,
     routing: balancer,
+    inFlight: balancer.inFlight,
+    ...{ stores, metrics, metricsPage, tracing },
     dispatcher,
     ledger,
     bus: queues.bus,
@@ -259,10 +284,10 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     admission,
     isLeaving,
     bodyBytesMax: config.limits.bodyBytes,
+    version: VERSION,
     corsOrigins: config.corsOrigins,
     startedSeconds: Math.floor(Date.now() / 1000),
     logger,
-    version: VERSION,
     dashboards,
   });
   const port = await deps.door.serve(handler);
@@ -272,12 +297,16 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
 }
 
 /** A worker's. It answers until the last job has ended, so that whoever watches it sees it leave. */
-function serveHealth({
-  config,
-  door,
-  ...app
-}: Omit<HealthAppOptions, 'corsOrigins'> & { config: Config; door: FrontDoor }): Promise<number> {
-  return door.serve(createHealthApp({ ...app, corsOrigins: config.corsOrigins }));
+function serveHealth(
+  {
+    config,
+    door,
+    ...app
+  }: Omit<HealthAppOptions, 'corsOrigins' | 'authenticator'> & { config: Config; door: FrontDoor },
+  side: StoreSide | null,
+): Promise<number> {
+  const authenticator = openWorkerAccess(config, side?.keys.keyRing);
+  return door.serve(createHealthApp({ ...app, authenticator, corsOrigins: config.corsOrigins }));
 }
 
 async function endApi({ dispatcher }: ApiSide, door: FrontDoor): Promise<void> {

@@ -5,6 +5,7 @@ import { AppError } from '../core/errors.ts';
 import type { InboxId } from '../core/ids.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { parseRequest } from '../core/parse-request.ts';
 import { BatchIngest } from '../core/schemas/rag.ts';
 import { createPageFetch } from '../outbound/page-fetch.ts';
@@ -12,6 +13,7 @@ import type { BlobStore } from '../rag/blob-store.ts';
 import type { DocumentStore } from '../rag/document.ts';
 import { createEmbeddingBatcher } from '../rag/embedding-batcher.ts';
 import { createIndexBuilds } from '../rag/index-builds.ts';
+import { createIngestMetrics } from '../rag/ingest-metrics.ts';
 import { createIngestRunner, type IngestRunner } from '../rag/ingest-runner.ts';
 import { createIngestService, type IngestService } from '../rag/ingest-service.ts';
 import { takeTurn } from '../rag/ingest-turn.ts';
@@ -37,6 +39,7 @@ interface IngestSideDeps {
   rag: RagSearch;
   life: Lifecycle;
   logger: Logger;
+  metrics: Metrics;
 }
 
 /** What takes documents in: every process that has the store does. */
@@ -108,7 +111,7 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
 }
 
 function openRunner(
-  { config, store, inbox, rag, life, logger }: IngestSideDeps,
+  { config, store, inbox, rag, life, logger, metrics }: IngestSideDeps,
   blobs: BlobStore,
 ): IngestRunner {
   const { embedTexts, embedTokens, embedCalls, ingestGroups } = config.rag;
@@ -124,7 +127,11 @@ function openRunner(
   life.defer('embedding', () => batcher.stop());
   const reader = createParsePool();
   life.defer('parsing', () => reader.close());
-  const deps = { work, cache, vectors: rag.vectors, blobs, batcher, reader, logger };
+  const deps = {
+    ...{ work, cache, blobs, batcher, reader, logger },
+    vectors: rag.vectors,
+    metrics: createIngestMetrics(metrics),
+  };
   return createIngestRunner({
     work,
     worker: inbox,

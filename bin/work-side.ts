@@ -5,6 +5,7 @@ import { AppError } from '../core/errors.ts';
 import { armFailPoints } from '../core/fail-point.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { createModelCalls } from '../jobs/model-calls.ts';
 import { createHttpCalls } from '../outbound/http-calls.ts';
 import { createOutboundGuard } from '../outbound/outbound-guard.ts';
@@ -22,6 +23,7 @@ import { limitOutputs } from '../workflows/output-limit.ts';
 import { createPlans } from '../workflows/plans.ts';
 import { createRelay } from '../workflows/relay.ts';
 import { createRunInspection, type RunInspection } from '../workflows/run-inspection.ts';
+import { createRunMetrics } from '../workflows/run-metrics.ts';
 import { createRunService } from '../workflows/run-service.ts';
 import type { Runs } from '../workflows/runs.ts';
 import { createSchedules, type Schedules } from '../workflows/schedules.ts';
@@ -46,6 +48,7 @@ interface WorkSideDeps {
   keys: KeySide;
   life: Lifecycle;
   logger: Logger;
+  metrics: Metrics;
 }
 
 /** Accepted work: every process that has the store takes it, runs its steps and looks after it. */
@@ -77,6 +80,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     rag,
     life,
     logger,
+    metrics: deps.metrics,
   });
   const runner = createStepRunner({
     store,
@@ -93,6 +97,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     doorbell: createDoorbell(queues.runs),
     logger,
     stepsMax: config.limits.stepsAtOnce,
+    metrics: createRunMetrics(deps.metrics),
   });
   const runs = createRunService({ store, plans, runner, models });
   const definitions = createDefinitions({ store: definitionStore, plans });

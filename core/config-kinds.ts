@@ -45,6 +45,12 @@ export const onOff: Kind<boolean> = {
   fromText: (text) => ({ on: true, off: false, '1': true, '0': false })[text] ?? text,
 };
 
+/** As OpenTelemetry writes it. */
+export const trueOrFalse: Kind<boolean> = {
+  schema: z.boolean('takes true or false'),
+  fromText: (text) => ({ true: true, false: false })[text.toLowerCase()] ?? text,
+};
+
 export const filePath: Kind<string> = {
   schema: z.string().regex(/^[^\0]+$/, 'takes a path'),
   fromText: (text) => text,
@@ -122,13 +128,19 @@ export const aliasMap: Kind<Record<string, string[]>> = {
     z.array(z.string().min(1).max(256)).min(1).max(16),
     'takes a mapping of a name to a list of models',
   ),
-  fromText: (text) => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      return text;
-    }
-  },
+  fromText: parseJsonText,
+};
+
+const Price = z.strictObject({
+  input: z.number('takes a number').min(0, 'takes a number from 0 on'),
+  output: z.number('takes a number').min(0, 'takes a number from 0 on'),
+});
+
+/** Model -> what it costs per million tokens; in a variable, as JSON. */
+export const priceMap: Kind<Record<string, { input: number; output: number }>> = {
+  schema: z.record(z.string().min(1).max(256), Price, 'takes a mapping of a model to {input, output}'),
+  fromText: parseJsonText,
+  keys: Object.keys(Price.shape),
 };
 
 export const modelNames: Kind<string[]> = {
@@ -201,6 +213,14 @@ function problemsOf(
   if (earlier.some((other) => other.name === name)) problems.push('has the name of an earlier entry');
   if (earlier.some((other) => other.key === key)) problems.push('has the key of an earlier entry');
   return problems;
+}
+
+function parseJsonText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function splitList(text: string): string[] {

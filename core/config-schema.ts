@@ -12,13 +12,24 @@ import {
   oneOf,
   onOff,
   origins,
+  priceMap,
   secretText,
   serverList,
+  trueOrFalse,
   urlOf,
   webhookSecret,
   wholeNumber,
 } from './config-kinds.ts';
 import { LOG_LEVELS } from './logger.ts';
+
+const SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
 
 export interface Setting<T> extends Kind<T> {
   fallback: T;
@@ -114,6 +125,23 @@ export const SETTINGS = {
     embedding: modelClass('embedding', ['nomic-embed-text']),
   },
   aliases: setting(aliasMap, {}, 'names for models, each with those to try in order, as JSON'),
+  tracing: {
+    endpoint: optional(
+      urlOf('http', 'https'),
+      'where traces go to by OTLP/HTTP, such as http://127.0.0.1:4318; none: no traces',
+    ),
+    otlpEndpoint: optional(urlOf('http', 'https'), 'the same', 'OTEL_EXPORTER_OTLP_ENDPOINT'),
+    otlpTracesEndpoint: optional(
+      urlOf('http', 'https'),
+      'the same, as the whole URL',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    ),
+    isDisabled: setting(trueOrFalse, false, 'no traces, whatever is set', 'OTEL_SDK_DISABLED'),
+    exporter: setting(oneOf(['otlp', 'none']), 'otlp', 'none: no traces', 'OTEL_TRACES_EXPORTER'),
+    sampler: setting(oneOf(SAMPLERS), 'parentbased_always_on', SAMPLERS.join(', '), 'OTEL_TRACES_SAMPLER'),
+    sampledShare: setting(fraction(0, 1), 1, 'for the samplers by ratio', 'OTEL_TRACES_SAMPLER_ARG'),
+  },
+  prices: setting(priceMap, {}, 'what models cost per million tokens, each {input, output}, as JSON'),
   networks: {
     servers: setting(networkList, ['loopback', 'private'], 'where model servers may be; CIDRs too'),
     outbound: setting(networkList, [], 'the same as CITADEL_OUTBOUND_ALLOW; both count'),
@@ -239,7 +267,7 @@ function setting<T>(kind: Kind<T>, fallback: NoInfer<T>, description: string, en
   return { ...kind, fallback, description, env };
 }
 
-function optional<T>(kind: Kind<T>, description: string, env: string): Setting<T | undefined> {
+function optional<T>(kind: Kind<T>, description: string, env?: string): Setting<T | undefined> {
   return { ...kind, fallback: undefined, description, env };
 }
 

@@ -12,7 +12,7 @@ import { nearestName } from './nearest-name.ts';
 const PREFIX = 'CITADEL_';
 
 /** Of the documented settings, those that only a later version reads: accepted, and told of as without effect. */
-const LATER_FILE_KEYS = ['prices'];
+const LATER_FILE_KEYS: readonly string[] = [];
 const LATER_VARIABLES = LATER_FILE_KEYS.map((path) => PREFIX + path.replace('.', '_').toUpperCase());
 
 /** A sentence for each setting that is there and has no effect in this version. */

@@ -40,6 +40,25 @@ export interface Config {
   classes: Record<ModelClass, { models: string[]; concurrency: number; queueDepth: number }>;
   /** Name -> the models that stand for it, tried in order. */
   aliases: Record<string, string[]>;
+  tracing: {
+    endpoint?: string;
+    otlpEndpoint?: string;
+    /** With its path. */
+    otlpTracesEndpoint?: string;
+    isDisabled: boolean;
+    exporter: 'otlp' | 'none';
+    sampler:
+      | 'always_on'
+      | 'always_off'
+      | 'traceidratio'
+      | 'parentbased_always_on'
+      | 'parentbased_always_off'
+      | 'parentbased_traceidratio';
+    /** 0 to 1. */
+    sampledShare: number;
+  };
+  /** By model, per million tokens. */
+  prices: Record<string, { input: number; output: number }>;
   /** `loopback`, `private` or CIDRs. */
   networks: {
     servers: string[];

@@ -59,7 +59,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
       const succeeded = outcome.outcome === 'succeeded';
       if (succeeded) firstTokenMs ??= performance.now() - arrivedMs;
       const chargedTokens = chargeFor(facts, succeeded);
-      ledger.record({ ...toEntry(facts, outcome), chargedTokens });
+      ledger.record({ ...toEntry(facts, outcome), chargedTokens }, job);
       return chargedTokens;
     },
   };

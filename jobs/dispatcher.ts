@@ -3,12 +3,14 @@
 // I3: frames of an older attempt, or out of sequence, never reach a listener.
 import { AppError, toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
-import { MODEL_CLASSES } from '../core/schemas/model-class.ts';
+import { MODEL_CLASSES, type ModelClass } from '../core/schemas/model-class.ts';
+import { NO_TRACING, type Tracing } from '../core/tracing.ts';
 import { type Admission, tooLate } from './admission.ts';
 import { createJobStop } from './job-stop.ts';
 import type { ModelJob } from './model-job.ts';
 import type { QueueSystem } from './queue-system.ts';
 import type { BusMessage, ReplyFrame } from './reply-bus.ts';
+import { startSend } from './send-span.ts';
 import { newWaiter, type ReplyListener, type Waiter } from './waiter.ts';
 import type { WaitingLine } from './waiting-line.ts';
 
@@ -34,6 +36,9 @@ interface DispatcherOptions {
   /** The longest a request may take, from its add to its end. */
   totalMs: number;
   now: () => number;
+  /** Told how long the store took to take a job (ms). Must not throw. */
+  onAdded?: (modelClass: ModelClass, tookMs: number) => void;
+  tracing?: Tracing;
 }
 
 const SWEEP_MS = 1_000;
@@ -44,7 +49,8 @@ const SILENCE_MS = 10_000;
 /** A store that does not answer for so long ends those who wait for it. */
 const STORE_GRACE_MS = 15_000;
 
-export function createDispatcher({ queues, admission, totalMs, now }: DispatcherOptions): Dispatcher {
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { queues, admission, totalMs, now, onAdded = () => {}, tracing = NO_TRACING } = options;
   const waiters = new Map<JobId, Waiter>();
   const jobStop = createJobStop(queues);
   const unsubscribe = queues.bus.subscribe(receive);
@@ -55,12 +61,16 @@ export function createDispatcher({ queues, admission, totalMs, now }: Dispatcher
     async dispatch(id, job, tag, listener) {
       const waiter = newWaiter({ id, job, tag, listener, nowMs: now(), totalMs });
       waiters.set(id, waiter);
-      lineOf(waiter).join(id, tag);
+      lineOf(waiter).join(id, tag, job.priority);
+      const sending = startSend(tracing, id, job);
       try {
-        await queues.queue(job.modelClass).add(id, job, tag);
+        await queues.queue(job.modelClass).add(id, sending.job, tag);
+        sending.end();
+        onAdded(job.modelClass, now() - waiter.startedMs);
         // Whoever left meanwhile found no job to stop.
         if (waiter.stopped) jobStop.stop(waiter);
       } catch (error) {
+        sending.end(toAppError(error).code);
         // The add may have happened all the same. If a worker has the job, its answer counts.
         if (waiter.worker !== null) return;
         fail(waiter, toAppError(error));
@@ -142,7 +152,7 @@ export function createDispatcher({ queues, admission, totalMs, now }: Dispatcher
       return;
     }
     if (frame.type === 'parked') {
-      lineOf(waiter).join(waiter.id, waiter.tag);
+      lineOf(waiter).join(waiter.id, waiter.tag, waiter.job.priority);
       return;
     }
     if (frame.type === 'running') {

@@ -1,12 +1,13 @@
 import { toAppError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { LedgerEntry, LedgerStore } from './ledger-store.ts';
+import type { ModelJob } from './model-job.ts';
 
 /** Keeps what is to be written, and writes it in batches off the request's path. */
 export interface Ledger {
   /** Never waits and never throws. When the store has been away for so long that `entriesMax` wait, the oldest entry
    *  is given up, and the log says how many were. */
-  record(entry: LedgerEntry): void;
+  record(entry: LedgerEntry, job: RecordedJob): void;
   /** Entries that wait to be written. */
   pending(): number;
   /** Writes what waits, once; throws what the store threw. */
@@ -15,9 +16,14 @@ export interface Ledger {
   close(): Promise<void>;
 }
 
+/** What of the job that ended is not in its line, and is measured all the same. */
+export type RecordedJob = Pick<ModelJob, 'priority' | 'stream' | 'progress'>;
+
 interface LedgerOptions {
   store: LedgerStore;
   logger: Logger;
+  /** Told of each line when it is recorded. Must not throw. */
+  onRecord?: (entry: LedgerEntry, job: RecordedJob) => void;
   intervalMs?: number;
   batchMax?: number;
   entriesMax?: number;
@@ -28,6 +34,7 @@ const RETRY_MS_MAX = 5_000;
 export function createLedger({
   store,
   logger,
+  onRecord = () => {},
   intervalMs = 250,
   batchMax = 500,
   entriesMax = 50_000,
@@ -40,12 +47,13 @@ export function createLedger({
   let closed = false;
 
   return {
-    record(entry) {
+    record(entry, job) {
       if (entries.length >= entriesMax) {
         entries.shift();
         givenUp++;
       }
       entries.push(entry);
+      onRecord(entry, job);
       schedule();
     },
     pending: () => entries.length,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { InboxId, RequestId } from '../core/ids.ts';
 import { ModelClass } from '../core/schemas/model-class.ts';
 import { Priority } from '../core/schemas/priority.ts';
+import { TraceContext } from '../core/trace-context.ts';
 
 /** The OpenAI route that was called, below `/v1/`. */
 const Endpoint = z.enum(['chat/completions', 'completions', 'embeddings']);
@@ -35,6 +36,8 @@ export const ModelJob = z.object({
   progress: z.enum(['text', 'chunks']).optional(),
   /** Sent to the server: the same for each try of the same work. */
   idempotencyKey: z.string().optional(),
+  /** Where in a trace it is a part; sent on to the server. */
+  trace: TraceContext.optional(),
   /** The process that waits for the answer. */
   replyTo: z.string().transform((id) => id as InboxId),
   body: z.string(),

@@ -73,9 +73,11 @@ const HEADERS = [
   ['user-agent', 'citadel'],
 ].flat();
 
-function toRequest({ server, path, body, idempotencyKey }: ModelCall): Dispatcher.DispatchOptions {
+function toRequest({ server, path, body, idempotencyKey, trace }: ModelCall): Dispatcher.DispatchOptions {
   const headers = HEADERS.concat(authorization(server));
   if (idempotencyKey !== undefined) headers.push('idempotency-key', idempotencyKey);
+  if (trace) headers.push('traceparent', trace.traceparent);
+  if (trace?.tracestate !== undefined) headers.push('tracestate', trace.tracestate);
   return {
     method: 'POST',
     path: `${server.basePath.replace(/\/$/, '')}${path}`,

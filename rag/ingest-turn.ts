@@ -5,6 +5,7 @@ import type { Logger } from '../core/logger.ts';
 import { activateIndex } from './active-index.ts';
 import { type EmbedDeps, embedStage } from './embed-stage.ts';
 import { type IndexDeps, indexStage } from './index-stage.ts';
+import type { IngestMetrics } from './ingest-metrics.ts';
 import { type IngestRefusal, IngestWait } from './ingest-wait.ts';
 import { type Claim, type Failure, type IngestWork, keyOf } from './ingest-work.ts';
 import { type ParseDeps, parseStage } from './parse-stage.ts';
@@ -12,6 +13,7 @@ import { type ParseDeps, parseStage } from './parse-stage.ts';
 export interface TurnDeps extends ParseDeps, EmbedDeps, IndexDeps {
   work: IngestWork;
   logger: Logger;
+  metrics: IngestMetrics;
 }
 
 interface Refused {
@@ -28,10 +30,15 @@ const ROUNDS_MAX = 3;
 export async function takeTurn(deps: TurnDeps, claims: readonly Claim[], signal: AbortSignal): Promise<void> {
   failPoint('ingest.claimed');
   const tired = claims.filter(({ attempt }) => attempt > ATTEMPTS_MAX);
-  if (tired.length > 0) await deps.work.fail(tired.map(toTiredFailure));
+  if (tired.length > 0) await fail(deps, tired.map(toTiredFailure));
   const fresh = claims.filter(({ attempt }) => attempt <= ATTEMPTS_MAX);
   const byVersion = Map.groupBy(fresh, ({ versionId }) => versionId);
   for (const group of byVersion.values()) await takeGroup(deps, group, signal);
+}
+
+async function fail({ work, metrics }: TurnDeps, failures: readonly Failure[]): Promise<void> {
+  await work.fail(failures);
+  for (const { reasonCode } of failures) metrics.failed(reasonCode);
 }
 
 async function takeGroup(deps: TurnDeps, claims: readonly Claim[], signal: AbortSignal): Promise<void> {
@@ -39,35 +46,44 @@ async function takeGroup(deps: TurnDeps, claims: readonly Claim[], signal: Abort
   let open = [...claims];
   const refuse = async (refused: readonly Refused[]) => {
     if (refused.length === 0) return;
-    await deps.work.fail(refused.map(toFailure));
+    await fail(deps, refused.map(toFailure));
     const gone = new Set(refused.map(({ claim }) => keyOf(claim)));
     open = open.filter((claim) => !gone.has(keyOf(claim)));
   };
   try {
     const toParse = open.filter(({ stage }) => stage === 'parse' || stage === 'chunk');
-    const parsed = toParse.length > 0 ? await parseStage(deps, toParse, signal) : { done: [], refused: [] };
+    const parsed = toParse.length > 0 ? await parse(toParse) : { done: [], refused: [] };
     await refuse(parsed.refused);
     open = [...parsed.done, ...open.filter((claim) => !toParse.includes(claim))];
     await embedAndIndex();
     if (open.length === 0) return;
     failPoint('ingest.publish.before');
-    await deps.work.publish(open);
+    await deps.metrics.stage('publish', () => deps.work.publish(open));
+    deps.metrics.published(open.length);
     failPoint('ingest.published');
     if (open[0]?.isActive) await activateIndex(deps, { ...open[0], id: open[0].versionId });
   } catch (error) {
     await giveBack(deps, { claims: open, error, isStopping: signal.aborted });
   }
 
+  function parse(toParse: readonly Claim[]) {
+    return deps.metrics.stage('parse', () => parseStage(deps, toParse, signal));
+  }
+
   async function embedAndIndex(): Promise<void> {
     const model = claims[0]?.embeddingModel ?? null;
     for (let round = 0; round < ROUNDS_MAX && open.length > 0; round++) {
       if (model !== null) {
-        const embedded = await embedStage(deps, { model, claims: open }, signal);
+        const embedded = await deps.metrics.stage('embed', () =>
+          embedStage(deps, { model, claims: open }, signal),
+        );
         open = [...embedded.done, ...embedded.refused.map(({ claim }) => claim)];
         await refuse(embedded.refused);
       }
       await moveOn('index');
-      const indexed = await indexStage(deps, { model, claims: open }, signal);
+      const indexed = await deps.metrics.stage('index', () =>
+        indexStage(deps, { model, claims: open }, signal),
+      );
       open = indexed.done;
       if (indexed.isComplete) return;
     }
@@ -87,11 +103,12 @@ interface Interruption {
 }
 
 async function giveBack(
-  { work, logger }: TurnDeps,
+  { work, logger, metrics }: TurnDeps,
   { claims, error, isStopping }: Interruption,
 ): Promise<void> {
   if (claims.length === 0) return;
   const isWait = error instanceof IngestWait;
+  metrics.givenBack(isWait ? error.on : isStopping ? 'shutdown' : 'retry', claims.length);
   if (!isWait && !isStopping) {
     logger.warn('documents could not be taken in now', {
       documents: claims.length,

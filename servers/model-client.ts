@@ -1,5 +1,6 @@
 import type { ServerProtocol } from '../core/schemas/server-registration.ts';
 import type { StreamEvent } from '../core/stream-event.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import type { ServerReport } from './model-server.ts';
 
 /** Where a model server is and how it is spoken to. */
@@ -32,6 +33,8 @@ export interface ModelCall {
   body: string;
   /** The same for each try of the same work, so that a server that heeds it does it once. */
   idempotencyKey?: string | undefined;
+  /** Which part of which trace the call is. */
+  trace?: TraceContext | undefined;
   limits: CallLimits;
 }
 

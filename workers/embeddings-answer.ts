@@ -6,13 +6,18 @@ const Item = z.looseObject({
   index: z.int().nonnegative().optional(),
   embedding: z.union([z.string(), z.array(z.number())]),
 });
-const Answer = z.looseObject({ data: z.array(Item).min(1), usage: z.unknown().optional() });
+const Answer = z.looseObject({
+  data: z.array(Item).min(1),
+  usage: z.unknown().optional(),
+  model: z.string().optional().catch(undefined),
+});
 
 const FLOAT_BYTES = 4;
 
 export interface EmbeddingsAnswer {
   body: string;
   usage: unknown;
+  model?: string;
 }
 
 /**
@@ -26,7 +31,8 @@ export function toEmbeddingsAnswer(text: string, requestBody: string): Embedding
   const isRight = answer.data.every(
     ({ index, embedding }, position) => index === position && (typeof embedding === 'string') === wantsBase64,
   );
-  if (isRight) return { body: text, usage: answer.usage };
+  const { usage, model } = answer;
+  if (isRight) return { body: text, usage, model };
 
   const data = answer.data
     .map((item, position) => ({ ...item, object: 'embedding', index: item.index ?? position }))
@@ -35,7 +41,7 @@ export function toEmbeddingsAnswer(text: string, requestBody: string): Embedding
       ...item,
       embedding: wantsBase64 ? toBase64(item.embedding) : toFloats(item.embedding),
     }));
-  return { body: JSON.stringify({ ...answer, object: 'list', data }), usage: answer.usage };
+  return { body: JSON.stringify({ ...answer, object: 'list', data }), usage, model };
 }
 
 function toBase64(embedding: string | number[]): string {

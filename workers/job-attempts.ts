@@ -4,10 +4,13 @@
 //     allows.
 import { BackendFailure } from '../core/backend-failure.ts';
 import type { JobId } from '../core/ids.ts';
+import type { Tracing } from '../core/tracing.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
 import type { ModelClient } from '../servers/model-client.ts';
 import type { Slot } from '../servers/slot.ts';
 import type { SlotRequest } from '../servers/slot-choice.ts';
+import type { AttemptMetrics } from './attempt-metrics.ts';
+import { startAttemptSpan } from './attempt-span.ts';
 import { callerOf } from './caller-identity.ts';
 import { policyFor, type RetryOn } from './failure-policy.ts';
 import { firstTokenLimit } from './first-token-limit.ts';
@@ -26,6 +29,8 @@ export interface AttemptsOptions {
   times: CallTimes;
   attemptsMax: number;
   retryBudget: RetryBudget;
+  metrics: AttemptMetrics;
+  tracing: Tracing;
   /** For the first call, where it is there already. */
   firstSlot?: Slot;
   /** The next slot for the job, waiting for one if need be. Throws the signal's reason. */
@@ -89,9 +94,11 @@ export async function tryServers(options: AttemptsOptions, signal: AbortSignal):
       continue;
     }
     if (attempts > 0 && failure && !retryBudget.tryRetry()) {
+      options.metrics.refused(options.job.modelClass, failure);
       slot.release();
       break;
     }
+    if (failure) options.metrics.retried(options.job.modelClass, failure);
     if (attempts === 0) retryBudget.called();
     attempts++;
     server = slot.server.address.id;
@@ -137,10 +144,11 @@ interface CallOptions extends AttemptsOptions {
 
 /** Makes one call and gives its slot back. Throws the job's signal's reason, and what is a fault of ours. */
 async function makeCall(options: CallOptions, signal: AbortSignal): Promise<CallOutcome> {
-  const { slot, reply, job, attempts, request, failingMs, timeline } = options;
+  const { slot, reply, job, attempts, request, failingMs, timeline, metrics } = options;
   const serverId = slot.server.address.id;
   const about = { server: serverId, attempt: attempts };
   timeline.add('attempt', { ...about, ...slot.choice });
+  const span = startAttemptSpan(options.tracing, { job, slot, attempt: attempts });
   const attempt = new AbortController();
   const abort = () => attempt.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -162,7 +170,10 @@ async function makeCall(options: CallOptions, signal: AbortSignal): Promise<Call
       },
       chunks: reply.chunks,
       progress: (data: string[]) => reply.progress(attempts, data),
-      answered: () => timeline.add('first_token', about),
+      answered() {
+        span.firstToken();
+        timeline.add('first_token', about);
+      },
     };
     // I4
     const firstTokenMs = firstTokenLimit({
@@ -171,17 +182,23 @@ async function makeCall(options: CallOptions, signal: AbortSignal): Promise<Call
       hasAlternative: slot.hasAlternative,
     });
     const times = { ...options.times, firstTokenMs };
-    const result = await callServer({ ...options, times, sink }, attempt.signal);
+    const result = await callServer({ ...options, times, sink, trace: span.context }, attempt.signal);
     slot.release({ status: 'passed' });
+    metrics.answered(job.modelClass);
+    span.answered(result);
     return { status: 'answered', result };
   } catch (error) {
+    span.failed(signal.aborted ? 'cancelled' : isMoved ? 'moved' : error);
+    if (signal.aborted) metrics.stopped(job.modelClass, 'left');
     signal.throwIfAborted();
     if (isMoved) {
+      metrics.stopped(job.modelClass, 'moved');
       timeline.add('failed', { ...about, reason: 'moved: its server takes no more work' });
       return { status: 'moved' };
     }
     if (!(error instanceof BackendFailure)) throw error;
     slot.release({ status: 'failed', failure: error, caller: callerOf(job) });
+    metrics.failed(job.modelClass, error);
     timeline.add('failed', { ...about, reason: reasonOf(error) });
     return { status: 'failed', failure: error };
   } finally {

@@ -1,6 +1,7 @@
 import { BackendFailure } from '../core/backend-failure.ts';
 import type { JobId } from '../core/ids.ts';
 import type { StreamEvent } from '../core/stream-event.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import type { ModelJob } from '../jobs/model-job.ts';
 import type { CallLimits, ModelAnswer, ModelClient } from '../servers/model-client.ts';
 import type { Slot } from '../servers/slot.ts';
@@ -23,6 +24,8 @@ interface ModelCallOptions {
   jobId: JobId;
   job: ModelJob;
   times: CallTimes;
+  /** Sent to the server. */
+  trace?: TraceContext | undefined;
   /** Hears of the first token, and sends a stream's chunks on; `started` once, before them. */
   sink: { answered(): void; started(): void; chunks(data: string[]): void; progress(data: string[]): void };
 }
@@ -31,6 +34,8 @@ export interface CallResult {
   /** The whole answer; null when it went out as chunks. */
   body: string | null;
   usage: unknown;
+  /** As the server names it. */
+  model?: string;
 }
 
 const ANSWER_BYTES_MAX = 64_000_000;
@@ -75,6 +80,7 @@ async function openAnswer(options: ModelCallOptions, signal: AbortSignal): Promi
     path: `/${job.endpoint}`,
     body: toUpstreamBody(job),
     idempotencyKey: job.idempotencyKey,
+    trace: options.trace,
     limits: toLimits(options, loads),
   };
   if (!loads) return await client.call(call, signal);
@@ -118,7 +124,7 @@ async function passStream(
     sink.chunks(data);
   }
   shape.finish();
-  return { body: null, usage: shape.usage() };
+  return { body: null, usage: shape.usage(), model: shape.model() };
 }
 
 async function readWhole(
@@ -129,7 +135,8 @@ async function readWhole(
   const fallback = toFallback(options);
   if (answer.kind === 'json') {
     const document = parseWhole(answer.text);
-    return { body: withHead(answer.text, document, wholeObject, fallback), usage: document.usage };
+    const body = withHead(answer.text, document, wholeObject, fallback);
+    return { body, usage: document.usage, model: headOf(document, fallback).model };
   }
   const whole = createWhole();
   const piecesOf = createPieces(options, { object: chunkObject, fallback });
@@ -139,7 +146,8 @@ async function readWhole(
     if (pieces.length > 0) options.sink.progress(pieces);
   }
   const document = whole.finish();
-  return { body: JSON.stringify({ ...document, ...headOf(document, fallback) }), usage: document.usage };
+  const head = headOf(document, fallback);
+  return { body: JSON.stringify({ ...document, ...head }), usage: document.usage, model: head.model };
 }
 
 type Pieces = (events: readonly StreamEvent[]) => string[];
@@ -177,8 +185,8 @@ async function* readEvents(answer: ModelAnswer, object: Format['chunkObject']): 
   yield toStreamEvents(parseWhole(answer.text), object);
 }
 
-function parseWhole(text: string): { usage?: unknown } {
-  const document: { choices?: unknown; usage?: unknown } = JSON.parse(text);
+function parseWhole(text: string): Parameters<typeof headOf>[0] & { usage?: unknown } {
+  const document: ReturnType<typeof parseWhole> & { choices?: unknown } = JSON.parse(text);
   if (!Array.isArray(document.choices) || document.choices.length === 0) {
     throw new BackendFailure('malformed', 'The model server answered without a choice.');
   }

@@ -27,6 +27,8 @@ export interface StreamShape {
   finish(): void;
   /** The usage that the server reported last; null when it did not. */
   usage(): unknown;
+  /** As the stream names it. */
+  model(): string;
 }
 
 export function createStreamShape(options: StreamShapeOptions): StreamShape {
@@ -51,6 +53,7 @@ export function createStreamShape(options: StreamShapeOptions): StreamShape {
       if (!choicesSeen) throw new BackendFailure('malformed', 'The model server streamed no choice.');
     },
     usage: () => lastUsage,
+    model: () => head?.model ?? fallback.model,
   };
 
   function shapeOne(event: StreamEvent): string | null {

@@ -4,7 +4,9 @@
 import { toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
+import { NO_METRICS } from '../core/metrics.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
+import { NO_TRACING, type Tracing } from '../core/tracing.ts';
 import { virtualOf } from '../jobs/fair-order.ts';
 import type { JobOutcome, TakenJob } from '../jobs/job-queue.ts';
 import { ModelJob } from '../jobs/model-job.ts';
@@ -13,9 +15,11 @@ import type { Balancer } from '../servers/balancer.ts';
 import type { ModelClient } from '../servers/model-client.ts';
 import type { Slot } from '../servers/slot.ts';
 import type { SlotRequest } from '../servers/slot-choice.ts';
+import { type AttemptMetrics, createAttemptMetrics } from './attempt-metrics.ts';
 import { sendFailure, tellOfDeath } from './failure-reply.ts';
 import type { RunningCall } from './job-attempts.ts';
 import { runJob } from './job-run.ts';
+import { startJobSpan } from './job-span.ts';
 import { createJobTimeline, type JobTimeline } from './job-timeline.ts';
 import type { CallTimes } from './model-call.ts';
 import { createReplyWriter, type ReplyWriter } from './reply-writer.ts';
@@ -44,6 +48,8 @@ export interface WorkerPoolOptions {
   /** Jobs that call a server at once. */
   concurrency: number;
   logger: Logger;
+  metrics?: AttemptMetrics;
+  tracing?: Tracing;
   parkedMax?: number;
 }
 
@@ -71,6 +77,7 @@ const ABANDONED = 'nobody waits for the answer';
 const HANDED_BACK = 'the worker is leaving';
 const OVERDUE = 'the job took too long';
 
+const UNMEASURED = createAttemptMetrics(NO_METRICS);
 const PARKED_MAX = 256;
 const PUT_BACK_MS = 250;
 const HAND_BACK_MS = 2_000;
@@ -79,7 +86,8 @@ const ASK_AFTER_MS = 2_000;
 
 export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { modelClass, queues, balancer, client, times, attemptsMax, retryBudget, logger } = options;
-  const { concurrency, parkedMax = PARKED_MAX } = options;
+  const { concurrency, parkedMax = PARKED_MAX, metrics = UNMEASURED } = options;
+  const { tracing = NO_TRACING } = options;
   const { bus } = queues;
   const hands = new Map<JobId, Hand>();
   const idle = new Set<() => void>();
@@ -145,7 +153,11 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   async function runTaken(taken: TakenJob, hand: Hand): Promise<JobOutcome> {
     const parsed = ModelJob.safeParse(taken.data);
     if (!parsed.success) return { status: 'dead', reason: 'the job is not one of this version' };
-    const job = parsed.data;
+    const span = startJobSpan(tracing, taken, parsed.data);
+    return span.ended(await runParsed(taken, span.job, hand));
+  }
+
+  async function runParsed(taken: TakenJob, job: ModelJob, hand: Hand): Promise<JobOutcome> {
     const reply = createReplyWriter({
       bus,
       jobId: taken.id,
@@ -181,6 +193,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
           times,
           attemptsMax,
           retryBudget,
+          ...{ metrics, tracing },
           acquire,
           acquireFree: acquireNow,
           refusal: balancer.refusal,

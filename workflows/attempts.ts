@@ -12,6 +12,7 @@ import { toStepError } from './failure-class.ts';
 import type { KnownRun } from './known-runs.ts';
 import { outputProblem } from './output-limit.ts';
 import type { Report } from './run-commit.ts';
+import type { RunMetrics } from './run-metrics.ts';
 import type { StepError, StepState } from './run-state.ts';
 import type { HeldStep, RunStore } from './run-store.ts';
 import { graphStepOf } from './run-view.ts';
@@ -42,6 +43,7 @@ interface AttemptsOptions {
   /** An attempt has ended: there is room for another step. */
   onEnd(): void;
   onSay(id: RunId, delta: RunDelta): void;
+  metrics: Pick<RunMetrics, 'attemptEnded'>;
 }
 
 interface Running extends HeldStep {
@@ -57,7 +59,7 @@ const HANDED_BACK = 'the process is leaving';
 const TIMED_OUT = 'the step took too long';
 
 export function createAttempts(options: AttemptsOptions): Attempts {
-  const { worker, executors, store, report, onEnd, onSay } = options;
+  const { worker, executors, store, report, onEnd, onSay, metrics } = options;
   /** By run and key: what runs, and what is being reported. */
   const running = new Map<string, Running>();
   let atWork = 0;
@@ -105,6 +107,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       timeout === undefined
         ? undefined
         : setTimeout(() => one.abort.abort(TIMED_OUT), parseDuration(timeout));
+    const sinceMs = performance.now();
     let end: AttemptEnd;
     try {
       const attempt = toAttempt(run, one);
@@ -115,6 +118,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     clearTimeout(timer);
     failPoint('effect.after');
     const outcome = signal.aborted ? whenAborted(signal, end) : end;
+    metrics.attemptEnded(planned.step.type, outcome, performance.now() - sinceMs);
     atWork -= 1;
     onEnd();
     if (outcome) {

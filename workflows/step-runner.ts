@@ -6,6 +6,7 @@
 import { failPoint } from '../core/fail-point.ts';
 import type { InboxId, RunId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
+import { NO_METRICS } from '../core/metrics.ts';
 import type { ReplyBus } from '../jobs/reply-bus.ts';
 import { createAttempts } from './attempts.ts';
 import { createCommitter } from './committer.ts';
@@ -14,6 +15,7 @@ import { createKnownRuns } from './known-runs.ts';
 import type { Plans } from './plans.ts';
 import { createRoom } from './room.ts';
 import { type CommittedChange, createRunLanes, type LaneHost, type RunLanes } from './run-lanes.ts';
+import { createRunMetrics, type RunMetrics } from './run-metrics.ts';
 import { createRunNews, type RunNews } from './run-news.ts';
 import type { RunStore } from './run-store.ts';
 import type { StepExecutors } from './step-executor.ts';
@@ -45,6 +47,7 @@ interface StepRunnerOptions {
   logger: Logger;
   /** Steps at work at once. */
   stepsMax: number;
+  metrics?: RunMetrics;
 }
 
 const HEARTBEAT_MS = 4_000;
@@ -52,6 +55,7 @@ const LAST_COMMITS_MS = 3_000;
 
 export function createStepRunner(options: StepRunnerOptions): StepRunner {
   const { store, plans, executors, bus, doorbell, logger, stepsMax } = options;
+  const { metrics = createRunMetrics(NO_METRICS) } = options;
   const worker = bus.inbox;
   const room = createRoom(stepsMax);
   const timers = createWakeTimers(look);
@@ -67,6 +71,7 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
       takeTurns();
     },
     onSay: news.say,
+    metrics,
   });
   const host: LaneHost = {
     worker,
@@ -137,6 +142,7 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
 
   function committed(change: CommittedChange): void {
     const { run, claimed, commit, decision } = change;
+    metrics.committed(change);
     if (claimed.length > 0) failPoint('claim.after');
     for (const step of claimed) {
       room.begin(true);

@@ -20,7 +20,9 @@ async function ask(body: unknown, headers = {}): Promise<ChatCompletion> {
 }
 
 /** The body of the last call, as the model server got it. */
-const lastBody = () => citadel.model.requests.findLast(({ path }) => path === ROUTE)?.body;
+const lastBody = () => lastCall()?.body;
+const lastHeaders = () => lastCall()?.headers ?? {};
+const lastCall = () => citadel.model.requests.findLast(({ path }) => path === ROUTE);
 
 describe('a whole answer', () => {
   test('has the shape of an OpenAI chat completion, its keys in the usual order', async () => {
@@ -45,6 +47,26 @@ describe('a whole answer', () => {
     expect(Object.keys(answer).slice(0, 6)).toEqual(['id', 'object', 'created', 'model', 'choices', 'usage']);
     expect(Object.keys(answer.choices[0] ?? {})).toEqual(['index', 'message', 'logprobs', 'finish_reason']);
   });
+
+  test.each<Record<string, string>>([
+    { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', tracestate: 'a=1,b=2' },
+    { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00' },
+  ])("is part of its caller's trace, also where Citadel takes no traces: %j", async (headers) => {
+    await ask(chat('sim-chat'), headers);
+
+    const { traceparent, tracestate } = lastHeaders();
+    expect({ traceparent, tracestate }).toEqual({ tracestate: undefined, ...headers });
+  });
+
+  test.each(['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7', 'x'.repeat(9_000), ''])(
+    'a traceparent that is none does no harm, and goes no further',
+    async (traceparent) => {
+      await ask(chat('sim-chat'), { traceparent, tracestate: 'a=1' });
+
+      expect(lastHeaders()).not.toHaveProperty('traceparent');
+      expect(lastHeaders()).not.toHaveProperty('tracestate');
+    },
+  );
 
   test('says in its headers what the gateway did', async () => {
     const response = await citadel.post(ROUTE, chat('sim-chat'));

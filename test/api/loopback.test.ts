@@ -12,7 +12,14 @@ beforeAll(async () => {
 }, START_LIMIT_MS);
 afterAll(() => citadel.stop());
 
-const CLOSED = ['/v1/models', '/dashboard', '/dashboard/queues', '/dashboard/queues/api/queues', '/nothing'];
+const CLOSED = [
+  '/v1/models',
+  '/metrics',
+  '/dashboard',
+  '/dashboard/queues',
+  '/dashboard/queues/api/queues',
+  '/nothing',
+];
 const ELSEWHERE: HeaderFields[] = [
   { host: 'evil.example' },
   { host: 'localhost', origin: 'https://evil.example' },

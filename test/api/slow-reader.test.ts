@@ -2,9 +2,11 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import express from 'express';
+import { createHttpMetrics } from '../../api/http-metrics.ts';
 import { identifyRequest } from '../../api/middleware/identify-request.ts';
 import { sendRunEvents } from '../../api/run-events.ts';
 import { createLogger } from '../../core/logger.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
 import type { RunEvent, RunSummary } from '../../workflows/run-record.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -43,7 +45,7 @@ async function setup() {
   };
   const deps = { runs, isLeaving: () => false, keyRing: { onRevoked: () => () => {} } };
   const app = express();
-  app.use(identifyRequest(createLogger({ level: 'silent' })));
+  app.use(identifyRequest(createLogger({ level: 'silent' }), createHttpMetrics(NO_METRICS)));
   app.get('/events', (req, res) => sendRunEvents(deps, { req, res, run }));
   const server = createServer(app).listen(0, '127.0.0.1');
   servers.push(server);

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { AppError } from '../../core/errors.ts';
 import { newCollectionId } from '../../core/ids.ts';
 import { createLogger } from '../../core/logger.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
 import type { SqlPool } from '../../core/sql-pool.ts';
 import type { BlobStore } from '../../rag/blob-store.ts';
 import { createChunker } from '../../rag/chunking/chunker.ts';
@@ -11,6 +12,7 @@ import type { DocumentReader } from '../../rag/document-reader.ts';
 import type { EmbedRequest } from '../../rag/embedder.ts';
 import { createEmbeddingBatcher } from '../../rag/embedding-batcher.ts';
 import { createIndexBuilds } from '../../rag/index-builds.ts';
+import { createIngestMetrics } from '../../rag/ingest-metrics.ts';
 import { createIngestService, type OfferedDocument } from '../../rag/ingest-service.ts';
 import { takeTurn } from '../../rag/ingest-turn.ts';
 import { plainBlocks } from '../../rag/parsing/plain-blocks.ts';
@@ -43,7 +45,8 @@ export async function ingestBundle(pool: SqlPool) {
   const batcher = createEmbeddingBatcher({ embedder, cache, textsMax: 64, tokensMax: 8_000, callsMax: 2 });
   const logger = createLogger({ level: 'silent' });
   const service = createIngestService({ store: createPostgresIngestStore(pool), blobs, nudge() {} });
-  const deps = { work, cache, vectors, blobs, batcher, reader: plainReader, logger };
+  const metrics = createIngestMetrics(NO_METRICS);
+  const deps = { work, cache, vectors, blobs, batcher, reader: plainReader, logger, metrics };
   const never = new AbortController().signal;
   const build = createIndexBuilds({ collections, vectors, nudge() {}, logger });
 

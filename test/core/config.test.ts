@@ -13,6 +13,8 @@ describe('loadConfig', () => {
     expect(load()).toEqual({
       host: '127.0.0.1',
       port: 8002,
+      prices: {},
+      tracing: { isDisabled: false, exporter: 'otlp', sampler: 'parentbased_always_on', sampledShare: 1 },
       portIsSet: false,
       dataDir: join(cwd, 'data'),
       databaseUrl: undefined,
@@ -115,12 +117,13 @@ describe('loadConfig', () => {
     });
   });
 
-  test('documented settings of a later version are accepted and told of', () => {
-    const { load } = setup({ 'citadel.yaml': 'prices: {}\n' });
+  test('prices are read from the file and from the environment', () => {
+    const { load } = setup({ 'citadel.yaml': 'prices: {phi3: {input: 0.5, output: 1.25}}\n' });
 
-    expect(load().notices).toEqual([
-      expect.stringMatching(/^prices in .*citadel\.yaml has no effect in this version\.$/),
-    ]);
+    expect(load().prices).toEqual({ phi3: { input: 0.5, output: 1.25 } });
+    expect(load({ CITADEL_PRICES: '{"m:1":{"input":0,"output":2}}' }).prices).toEqual({
+      'm:1': { input: 0, output: 2 },
+    });
   });
 
   test('what webhooks and http steps may reach is read from the file and from the environment, and both count', () => {

@@ -99,7 +99,9 @@ describe('what README.md and docs/quickstart.md show', () => {
   });
 
   test.each(
-    [...SNIPPETS, ...snippetsOf('docs/configuration.md')].filter(({ language }) => language === 'yaml'),
+    [...SNIPPETS, ...snippetsOf('docs/configuration.md')].filter(
+      ({ language, isTagged }) => language === 'yaml' && !isTagged,
+    ),
   )('is a configuration that starts: $place', ({ text }) => {
     const directory = mkdtempSync(join(tmpdir(), 'citadel-snippet-'));
     writeFileSync(join(directory, 'citadel.yaml'), text);

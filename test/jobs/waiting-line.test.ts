@@ -78,3 +78,19 @@ test('who leaves is in nobody’s way, and who comes back stands where it stood'
   expect(line.places().get(idOf(1))?.position).toBe(1);
   expect(line.size).toBe(2);
 });
+
+test('it knows how many of each priority wait, whoever comes back, moves on or leaves', () => {
+  const { line } = setup();
+  line.join(idOf(1), 10, 'high');
+  line.join(idOf(2), 20, 'low');
+  line.join(idOf(3), 30, 'low');
+  line.join(idOf(4), 40);
+  line.join(idOf(2), 5);
+  line.join(idOf(1), 5, 'critical');
+  expect(line.sizes).toEqual({ low: 2, normal: 1, high: 0, critical: 1 });
+
+  line.advance(idOf(1));
+  line.leave(idOf(2));
+  line.leave(idOf(9));
+  expect(line.sizes).toEqual({ low: 1, normal: 1, high: 0, critical: 0 });
+});

@@ -166,6 +166,17 @@ const PAGE_OPERATIONS: Operation[] = [
   {
     method: 'get',
     tag: 'Operators',
+    // A program elsewhere needs an admin's key.
+    caller: 'anyone',
+    path: '/metrics',
+    id: 'getMetrics',
+    summary:
+      "What this process measures, in Prometheus's format; for an admin, and for programs on its machine",
+    answers: { 200: { description: 'Series.', media: 'text/plain' } },
+  },
+  {
+    method: 'get',
+    tag: 'Operators',
     caller: 'anyone',
     path: '/dashboard',
     id: 'openDashboard',
