@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait-for.ts';
 
 const ADMIN_KEY = 'sk-root-0123456789abcdef';
 const AUTH = { authorization: `Bearer ${ADMIN_KEY}` };
-const SLOW_CHAT = 'sim:token=20+tokens=60';
+const SLOW_CHAT = 'sim:token=30+tokens=80';
 const ENDLESS_CHAT = 'sim:token=1000+tokens=100';
 const SCRIPT = '<script>window.ran=1</script>';
 const IMAGE = '<img src=x onerror=window.ran=1>';
