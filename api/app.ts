@@ -57,7 +57,7 @@ export interface AppOptions
   /** Of this Citadel. */
   version: string;
   /** The operator page: mounted at /dashboard, and its calls of these routes. */
-  dashboards?: { router: Router; apiCalls: RequestHandler[] };
+  dashboards?: { router: Router; apiCalls: RequestHandler };
 }
 
 /** The HTTP API. */

@@ -7,7 +7,7 @@ import { type OverviewDeps, overviewFeed } from './overview-feed.ts';
 import { createPageFiles } from './page-files.ts';
 import { createQueueBoard, type NativeQueue } from './queue-board.ts';
 import { requireAdmin } from './require-admin.ts';
-import { fromPage, requireLocal } from './same-origin.ts';
+import { requireLocal, requirePage } from './same-origin.ts';
 import { readSessionCookie } from './session-cookie.ts';
 import { createSignIn } from './sign-in.ts';
 
@@ -21,12 +21,16 @@ export interface Dashboards {
   /** To be mounted at /dashboard: the operator page, what it needs beside the API, and bull-board at `/queues`. */
   router: Router;
   /** To run before the API's own routes: the page's calls of them. */
-  apiCalls: RequestHandler[];
+  apiCalls: RequestHandler;
 }
 
 export function createDashboards(deps: DashboardDeps): Dashboards {
   const router = Router();
-  router.use(requireLocal(deps.authenticator), noSniff);
+  router.use((req, res, next) => {
+    requireLocal(deps.authenticator, req);
+    res.setHeader('x-content-type-options', 'nosniff');
+    next();
+  });
   router.use('/session', fromPage, createSignIn(deps));
   router.use('/api', fromPage, requireAdmin(deps));
   router.get(
@@ -39,8 +43,8 @@ export function createDashboards(deps: DashboardDeps): Dashboards {
   return { router, apiCalls: createApiCalls(deps) };
 }
 
-const noSniff: RequestHandler = (_req, res, next) => {
-  res.setHeader('x-content-type-options', 'nosniff');
+const fromPage: RequestHandler = (req, _res, next) => {
+  requirePage(req);
   next();
 };
 

@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express';
 import type { HealthDeps } from '../api/health-report.ts';
 import { openEventStream } from '../api/replies/event-stream.ts';
 import { readClusterHealth } from '../api/routes/cluster-health.ts';
+import type { Logger } from '../core/logger.ts';
 import { MODEL_CLASSES, type ModelClass } from '../core/schemas/model-class.ts';
 import type { Admission } from '../jobs/admission.ts';
 import type { Registry } from '../servers/registry.ts';
@@ -12,6 +13,7 @@ export interface OverviewDeps extends HealthDeps {
   activity: ActivityStore;
   admission: Pick<Admission, 'line'>;
   isLeaving(): boolean;
+  logger: Logger;
 }
 
 const TICK_MS = 1_000;
@@ -27,13 +29,13 @@ export function overviewFeed(
   deps: OverviewDeps,
   mayGoOn: (req: Parameters<RequestHandler>[0]) => boolean,
 ): RequestHandler {
-  const now = () => performance.now();
-  const { activity } = deps;
-  const health = createSharedRead(() => readHealth(deps), TICK_MS, now);
+  const { activity, logger } = deps;
+  const every = (everyMs: number) => ({ everyMs, now: () => performance.now(), logger });
+  const health = createSharedRead(() => readHealth(deps), every(TICK_MS));
   const parts = {
-    rates: createSharedRead(() => activity.rates(), RATES_MS, now),
-    history: createSharedRead(() => activity.history(), HISTORY_MS, now),
-    servers: createSharedRead(async () => (await activity.servers()).map(toServerView), SERVERS_MS, now),
+    rates: createSharedRead(() => activity.rates(), every(RATES_MS)),
+    history: createSharedRead(() => activity.history(), every(HISTORY_MS)),
+    servers: createSharedRead(async () => (await activity.servers()).map(toServerView), every(SERVERS_MS)),
   };
 
   return (req, res) => {

@@ -16,6 +16,7 @@ class ApiError extends Error {
 export const signedOut = new EventTarget();
 
 const CALLS = '/dashboard/call';
+const KEY_BYTES = 16;
 const LIMIT_MS = 15_000;
 
 /**
@@ -45,6 +46,12 @@ export async function own(path, options) {
  */
 export function stream(path, options) {
   return request(CALLS + path, options);
+}
+
+/** A key under which a call may be made again. (`randomUUID` is for pages that came by HTTPS or from this machine.) */
+export function newIdempotencyKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** @param {string} path */

@@ -32,7 +32,7 @@ afterAll(() => citadel.stop());
 
 /** What createApp mounts with all of its parts there, whatever they do. */
 function mountedRoutes(): string[] {
-  const dashboards = { router: () => {}, apiCalls: [() => {}] };
+  const dashboards = { router: () => {}, apiCalls: () => {} };
   const sizes = { corsOrigins: [], bodyBytesMax: 1, ingestBytesMax: 1 };
   const known = { ...sizes, version: '0', metrics: NO_METRICS, dashboards };
   const parts: unknown = new Proxy(known, { get: (...given) => Reflect.get(...given) ?? (() => {}) });

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { START_LIMIT_MS } from '../api/setup.ts';
 import { chromiumService, openWatchedPage, startBrowser, type WatchedPage } from '../support/browser.ts';
-import { startTestCitadel, type TestCitadel } from '../support/citadel.ts';
+import { chat, startTestCitadel, type TestCitadel } from '../support/citadel.ts';
 import { postgresService, startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { redisService, startRedis, type TestRedis } from '../support/redis.ts';
 import { describeWith } from '../support/services.ts';
@@ -48,7 +48,10 @@ describeWith(services, 'the operator page on Redis and Postgres', () => {
     const [database, queue, chromium] = await Promise.all([startPostgres(), startRedis(), startBrowser()]);
     if (!database) throw new Error('Postgres is not installed.');
     [postgres, redis, browser] = [database, queue, chromium];
-    citadel = await startTestCitadel({ env: { DATABASE_URL: postgres.url, REDIS_URL: redis.url } });
+    citadel = await startTestCitadel({
+      env: { DATABASE_URL: postgres.url, REDIS_URL: redis.url },
+      models: ['sim-chat', 'sim:error-500'],
+    });
     stopCitadel = citadel.stop;
     const client = new pg.Client({ connectionString: postgres.url });
     await client.connect();
@@ -72,6 +75,16 @@ describeWith(services, 'the operator page on Redis and Postgres', () => {
 
     expect(await page.getByRole('button', { name: 'Sign out' }).count()).toBe(0);
     expect(await banner('').count()).toBe(0);
+  });
+
+  test('sums up the ledger of a Postgres server', async () => {
+    for (const model of ['sim-chat', 'sim:error-500']) {
+      await (await citadel.post('/v1/chat/completions', chat(model))).text();
+    }
+    await page.locator('[data-server=sim] .facts', { hasText: /2\s*1 failed/ }).waitFor();
+    await page.locator('#error-rate', { hasText: '50 %' }).waitFor();
+
+    expect(await page.locator('[data-server=sim] .last-failure').textContent()).toContain('sim:error-500');
   });
 
   test(`lists ${JOBS} jobs without a stall`, async () => {

@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait-for.ts';
 
 const ADMIN_KEY = 'sk-root-0123456789abcdef';
 const AUTH = { authorization: `Bearer ${ADMIN_KEY}` };
-const SLOW_CHAT = 'sim:token=20+tokens=60';
+const SLOW_CHAT = 'sim:token=30+tokens=80';
 const ENDLESS_CHAT = 'sim:token=1000+tokens=100';
 const SCRIPT = '<script>window.ran=1</script>';
 const IMAGE = '<img src=x onerror=window.ran=1>';
@@ -247,5 +247,15 @@ describeWith(chromiumService, 'the operator page', () => {
     expect(bytes).toBeLessThan(200_000);
     expect(await page.evaluate("'ran' in window")).toBe(false);
     expect(watched.problems).toEqual([]);
+  });
+
+  test('signs out, and is closed then', async () => {
+    await page.setViewportSize({ width: 1100, height: 800 });
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Admin key').waitFor();
+    await page.goto(`${citadel.url}/dashboard/queues`);
+
+    expect(new URL(page.url()).pathname).toBe('/dashboard');
+    await page.getByLabel('Admin key').waitFor();
   });
 });

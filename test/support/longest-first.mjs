@@ -21,6 +21,7 @@ const LONGEST = [
   'queues/',
   'workers/',
   'faults/',
+  'dashboards/',
   'api/',
 ];
 

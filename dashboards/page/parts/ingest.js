@@ -1,4 +1,4 @@
-import { call } from '../api.js';
+import { call, newIdempotencyKey } from '../api.js';
 import { count } from '../format.js';
 import { html } from '../html.js';
 import { usePoll } from '../poll.js';
@@ -44,7 +44,7 @@ export function Ingest({ collection, onDone }) {
  */
 async function send(fields, collection) {
   const files = fields.getAll('files').filter((file) => file instanceof File && file.size > 0);
-  const headers = { 'idempotency-key': crypto.randomUUID() };
+  const headers = { 'idempotency-key': newIdempotencyKey() };
   if (files.length > 0) {
     const body = new FormData();
     body.append('collection', collection);

@@ -2,8 +2,9 @@ import { call, eventsOf } from '../api.js';
 import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
 
 const ENDED = ['succeeded', 'failed', 'cancelled'];
-/** Between two readings of a run of which news come fast. */
+/** Between two readings of a run of which news come fast; one that is large is read less often. */
 const READ_EVERY_MS = 400;
+const READINGS_APART = 4;
 const RETRY_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
 /** Of what a step says, the part that is shown as it comes. */
@@ -30,10 +31,13 @@ export function useRun(id) {
     let timer;
     /** @type {EventSource | null} */
     let events = null;
+    let waitMs = READ_EVERY_MS;
     const read = async () => {
       timer = undefined;
       try {
+        const sinceMs = performance.now();
         const found = await call(path);
+        waitMs = Math.max(READ_EVERY_MS, READINGS_APART * (performance.now() - sinceMs));
         if (isGone) return;
         setRun(found);
         setError(null);
@@ -46,15 +50,21 @@ export function useRun(id) {
       }
     };
     const readSoon = () => {
-      timer ??= setTimeout(read, READ_EVERY_MS);
+      timer ??= setTimeout(read, waitMs);
     };
-    // News may be lost on their way.
-    const looking = setInterval(() => !isOver.current && readSoon(), LOOK_EVERY_MS);
-    events = watch(path, {
-      onNews: readSoon,
-      onDelta: (delta) => setTexts((known) => withDelta(known, delta)),
-      isOver,
-    });
+    const connect = () =>
+      watch(path, {
+        onNews: readSoon,
+        onDelta: (delta) => setTexts((known) => withDelta(known, delta)),
+        isOver,
+      });
+    events = connect();
+    // News may be lost on their way, and a stream that was refused does not come back by itself.
+    const looking = setInterval(() => {
+      if (isOver.current) return;
+      if (events?.readyState === EventSource.CLOSED) events = connect();
+      readSoon();
+    }, LOOK_EVERY_MS);
     read();
     return () => {
       isGone = true;

@@ -1,4 +1,4 @@
-import { call, own } from '../api.js';
+import { call, newIdempotencyKey, own } from '../api.js';
 import { count, time } from '../format.js';
 import { html } from '../html.js';
 import { useEffect, useState } from '../vendor/preact-hooks.js';
@@ -84,7 +84,7 @@ function Fork({ step, run, path }) {
     const input = String(new FormData(event.currentTarget).get('input')).trim();
     try {
       const set = input === '' ? {} : { set: { input: JSON.parse(input) } };
-      const headers = { 'idempotency-key': crypto.randomUUID() };
+      const headers = { 'idempotency-key': newIdempotencyKey() };
       const made = await call(`${path}/fork`, {
         method: 'POST',
         body: { from_step: step.id, ...set },

@@ -1,4 +1,4 @@
-import { call, own } from '../api.js';
+import { call, newIdempotencyKey, own } from '../api.js';
 import { count, time } from '../format.js';
 import { html } from '../html.js';
 import { JobTimeline } from '../parts/job-timeline.js';
@@ -108,7 +108,7 @@ async function submitAgain({ id, priority }, model) {
   if (!found.ok) throw new Error((await found.json()).error.message);
   const text = await found.text();
   const body = `${text.slice(0, -1)},"priority":${JSON.stringify(priority)}}`;
-  const headers = { 'idempotency-key': crypto.randomUUID() };
+  const headers = { 'idempotency-key': newIdempotencyKey() };
   return await call('/api/v1/orchestrate', { method: 'POST', body, headers });
 }
 

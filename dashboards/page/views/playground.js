@@ -1,4 +1,4 @@
-import { call, dataOf, stream } from '../api.js';
+import { call, dataOf, newIdempotencyKey, stream } from '../api.js';
 import { html } from '../html.js';
 import { Failure } from '../parts/marks.js';
 import { usePoll } from '../poll.js';
@@ -83,7 +83,7 @@ async function ask({ model, messages, show, signal }) {
     method: 'POST',
     body: { model, stream: true, messages: messages.map(({ role, content }) => ({ role, content })) },
     // With a key of its own the call is a job that can be opened; it is given up when the page leaves.
-    headers: { 'idempotency-key': crypto.randomUUID(), 'x-citadel-on-disconnect': 'cancel' },
+    headers: { 'idempotency-key': newIdempotencyKey(), 'x-citadel-on-disconnect': 'cancel' },
     signal,
   });
   const jobId = response.headers.get('x-citadel-job-id') ?? undefined;
