@@ -13,6 +13,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   ingest: async () => (await import('./commands/ingest.ts')).ingest,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
 };
 
