@@ -33,6 +33,9 @@ export function fraction(min: number, max: number): Kind<number> {
 const DAY_MS = 86_400_000;
 export const milliseconds = wholeNumber(1, DAY_MS);
 
+/** 0 is for good. */
+export const days = wholeNumber(0, 36_500);
+
 export function oneOf<const T extends string>(words: readonly T[]): Kind<T> {
   return {
     schema: z.enum(words, `takes ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`),

@@ -2,6 +2,7 @@ import type { Kind } from './config-kinds.ts';
 import {
   aliasMap,
   apiKeys,
+  days,
   failPointList,
   filePath,
   fraction,
@@ -165,6 +166,13 @@ export const SETTINGS = {
       3,
       'large documents, or groups of small ones, taken in at once',
     ),
+  },
+  retention: {
+    runsDays: setting(days, 30, 'how long a run or job is kept after its end; 0: for good'),
+    eventsDays: setting(days, 30, 'the same for its events'),
+    ledgerDays: setting(days, 90, 'how long a row of the ledger is kept'),
+    ingestsDays: setting(days, 30, 'how long an ingest job is kept after its end'),
+    vectorsDays: setting(days, 30, 'how long a vector is kept that no ingest has used again'),
   },
   health: {
     intervalMs: setting(milliseconds, 30_000, 'time between two checks of a healthy server'),

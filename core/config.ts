@@ -80,6 +80,14 @@ export interface Config {
     embedCalls: number;
     ingestGroups: number;
   };
+  /** Days; 0: for good. */
+  retention: {
+    runsDays: number;
+    eventsDays: number;
+    ledgerDays: number;
+    ingestsDays: number;
+    vectorsDays: number;
+  };
   health: {
     intervalMs: number;
     suspiciousIntervalMs: number;

@@ -6,6 +6,7 @@ import { createLifecycle, type Lifecycle } from '../../core/lifecycle.ts';
 import { createPglitePool, type PglitePoolOptions } from '../../storage/pglite-pool.ts';
 import { keyStoreSuite } from '../conformance/key-store.suite.ts';
 import { ledgerStoreSuite } from '../conformance/ledger-store.suite.ts';
+import { retentionSuite } from '../conformance/retention.suite.ts';
 import { runStoreSuite } from '../conformance/run-store.suite.ts';
 import { schedulesSuite } from '../conformance/schedules.suite.ts';
 import { serverStoreSuite } from '../conformance/server-store.suite.ts';
@@ -58,6 +59,7 @@ describe('the ledger on PGlite', () => ledgerStoreSuite(openCopy));
 describe('with the registry of servers', () => serverStoreSuite(openCopy));
 describe('the keys on PGlite', () => keyStoreSuite(openCopy));
 describe('the runs on PGlite', () => runStoreSuite(openCopy));
+describe('what is old on PGlite', () => retentionSuite(openCopy));
 describe('the schedules on PGlite', () => schedulesSuite(openCopy));
 describe('webhooks to be sent on PGlite', () => webhookOutboxSuite(openCopy));
 
