@@ -31,6 +31,7 @@ import {
   type OrchestrationDeps,
   recover,
 } from './routes/orchestration.ts';
+import { pauseQueue, type QueueRouteDeps } from './routes/queues.ts';
 import { getServer, listServers, registerServer, removeServer, updateServer } from './routes/servers.ts';
 import { addRunRoutes, type RunRouteDeps } from './run-routes.ts';
 
@@ -38,6 +39,7 @@ export interface AppOptions
   extends ModelRouteDeps,
     OrchestrationDeps,
     KeyRouteDeps,
+    QueueRouteDeps,
     HealthDeps,
     RunRouteDeps,
     RagRouteDeps,
@@ -75,6 +77,7 @@ export function createApp(options: AppOptions): Express {
     addRunRoutes(app, options, body);
     addRagRoutes(app, options, body);
     addRagSearchRoutes(app, options, body);
+    operatorRoutes(app, options);
     healthRoutes(app, options);
   });
 }
@@ -109,6 +112,11 @@ function serverRoutes(app: Express, options: AppOptions, body: RequestHandler[])
     route(app, `${prefix}/recover/:id`, { post: [adminOnly, recover(options)] });
     route(app, `${prefix}/workload/distribute`, { post: [...body, distributeWorkload(options)] });
   }
+}
+
+function operatorRoutes(app: Express, options: AppOptions): void {
+  route(app, '/api/v1/queues/:class/pause', { post: [adminOnly, pauseQueue(options, true)] });
+  route(app, '/api/v1/queues/:class/resume', { post: [adminOnly, pauseQueue(options, false)] });
 }
 
 function healthRoutes(app: Express, options: AppOptions): void {

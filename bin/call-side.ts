@@ -6,6 +6,7 @@ import { type Admission, createAdmission } from '../jobs/admission.ts';
 import { createDispatcher, type Dispatcher } from '../jobs/dispatcher.ts';
 import { createLedger, type Ledger } from '../jobs/ledger.ts';
 import { createOrderReset } from '../jobs/order-reset.ts';
+import { createQueuePauses, type QueuePauses } from '../jobs/queue-pauses.ts';
 import { createModelAliases, type ModelAliases } from '../servers/model-aliases.ts';
 import type { Registry } from '../servers/registry.ts';
 import { createPostgresLedgerStore } from '../storage/postgres-ledger-store.ts';
@@ -26,6 +27,7 @@ export interface CallSide {
   admission: Admission;
   dispatcher: Dispatcher;
   aliases: ModelAliases;
+  queuePauses: QueuePauses;
 }
 
 // A wall clock that is set anew would end every request that waits.
@@ -38,9 +40,18 @@ export function openCallSide({ config, store, queues, registry, life, logger }: 
   const orderReset = createOrderReset(queues, admission);
   life.defer('order reset', () => orderReset.close());
   const { totalMs } = config.limits;
-  const dispatcher = createDispatcher({ queues, admission, totalMs, now: monotonicNow });
+  const queuePauses = createQueuePauses(queues);
+  life.defer('queue pauses', () => queuePauses.close());
+  const dispatcher = createDispatcher({
+    queues,
+    admission,
+    totalMs,
+    now: monotonicNow,
+    isPaused: queuePauses.isPaused,
+  });
   life.defer('dispatcher', () => dispatcher.close());
-  return { ledger, admission, dispatcher, aliases: createModelAliases(registry, config.aliases) };
+  const aliases = createModelAliases(registry, config.aliases);
+  return { ledger, admission, dispatcher, aliases, queuePauses };
 }
 
 function queueDepths({ classes }: Config): Record<ModelClass, number> {

@@ -214,7 +214,7 @@ interface ApiDeps extends PartsDeps, StoreSide {
 
 async function startApi(deps: ApiDeps): Promise<ApiSide> {
   const { config, logger, queues, models, balancer, store, life, isLeaving } = deps;
-  const { ledger, admission, dispatcher, aliases } = deps.calls;
+  const { ledger, admission, dispatcher, aliases, queuePauses } = deps.calls;
   const { registry, serverAdmin } = models;
   if (!serverAdmin) throw new Error('The API needs a store for what it says of servers.');
   const announcement = store.kind === 'pglite' ? createServerAnnouncement(config) : null;
@@ -243,6 +243,7 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     bus: queues.bus,
     jsonDepthMax: config.limits.jsonDepth,
     admission,
+    queuePauses,
     isLeaving,
     queues,
     bodyBytesMax: config.limits.bodyBytes,

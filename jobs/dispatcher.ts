@@ -3,7 +3,7 @@
 // I3: frames of an older attempt, or out of sequence, never reach a listener.
 import { AppError, toAppError } from '../core/errors.ts';
 import type { JobId } from '../core/ids.ts';
-import { MODEL_CLASSES } from '../core/schemas/model-class.ts';
+import { MODEL_CLASSES, type ModelClass } from '../core/schemas/model-class.ts';
 import { type Admission, tooLate } from './admission.ts';
 import { createJobStop } from './job-stop.ts';
 import type { ModelJob } from './model-job.ts';
@@ -34,6 +34,7 @@ interface DispatcherOptions {
   /** The longest a request may take, from its add to its end. */
   totalMs: number;
   now: () => number;
+  isPaused?: (modelClass: ModelClass) => boolean;
 }
 
 const SWEEP_MS = 1_000;
@@ -44,7 +45,13 @@ const SILENCE_MS = 10_000;
 /** A store that does not answer for so long ends those who wait for it. */
 const STORE_GRACE_MS = 15_000;
 
-export function createDispatcher({ queues, admission, totalMs, now }: DispatcherOptions): Dispatcher {
+export function createDispatcher({
+  queues,
+  admission,
+  totalMs,
+  now,
+  isPaused = () => false,
+}: DispatcherOptions): Dispatcher {
   const waiters = new Map<JobId, Waiter>();
   const jobStop = createJobStop(queues);
   const unsubscribe = queues.bus.subscribe(receive);
@@ -217,11 +224,13 @@ export function createDispatcher({ queues, admission, totalMs, now }: Dispatcher
 
   function tellPlaces(nowMs: number): void {
     for (const modelClass of MODEL_CLASSES) {
+      const stopped = isPaused(modelClass);
       for (const [id, place] of admission.line(modelClass).places()) {
         const waiter = waiters.get(id);
         if (!waiter) continue;
         if (nowMs < waiter.turnByMs) {
-          if (nowMs - waiter.startedMs >= PLACE_AFTER_MS) waiter.listener.onQueued(place);
+          if (nowMs - waiter.startedMs >= PLACE_AFTER_MS)
+            waiter.listener.onQueued(stopped ? { ...place, etaMs: null, isPaused: true } : place);
           continue;
         }
         fail(waiter, tooLate(place, place.etaMs ?? SWEEP_MS));

@@ -65,5 +65,8 @@ export interface JobQueue {
   remove(id: JobId): Promise<boolean>;
   state(id: JobId): Promise<JobState>;
   counts(): Promise<QueueCounts>;
+  /** Whether jobs stay where they are until told otherwise, for every consumer of every process. Stands in the store. */
+  setPaused(isPaused: boolean): Promise<void>;
+  isPaused(): Promise<boolean>;
   consume(options: ConsumeOptions): JobConsumer;
 }

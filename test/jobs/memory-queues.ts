@@ -44,6 +44,8 @@ export function createMemoryQueues(): MemoryQueues {
       return states.get(id) ?? { status: 'missing' };
     },
     counts: notHere,
+    setPaused: notHere,
+    isPaused: notHere,
     consume: notHere,
   };
 
