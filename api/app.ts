@@ -33,6 +33,7 @@ import {
 } from './routes/orchestration.ts';
 import { pauseQueue, type QueueRouteDeps } from './routes/queues.ts';
 import { getServer, listServers, registerServer, removeServer, updateServer } from './routes/servers.ts';
+import { type UsageRouteDeps, usage } from './routes/usage.ts';
 import { addRunRoutes, type RunRouteDeps } from './run-routes.ts';
 
 export interface AppOptions
@@ -40,12 +41,14 @@ export interface AppOptions
     OrchestrationDeps,
     KeyRouteDeps,
     QueueRouteDeps,
+    UsageRouteDeps,
     HealthDeps,
     RunRouteDeps,
     RagRouteDeps,
     RagSearchRouteDeps,
     HealthAppOptions {
   bus: OrchestrationDeps['bus'];
+  ledger: ModelRouteDeps['ledger'];
   collections: RagRouteDeps['collections'];
   vectors: RagSearchRouteDeps['vectors'];
   admission: ModelRouteDeps['admission'];
@@ -115,6 +118,7 @@ function serverRoutes(app: Express, options: AppOptions, body: RequestHandler[])
 }
 
 function operatorRoutes(app: Express, options: AppOptions): void {
+  route(app, '/api/v1/usage', { get: [usage(options)] });
   route(app, '/api/v1/queues/:class/pause', { post: [adminOnly, pauseQueue(options, true)] });
   route(app, '/api/v1/queues/:class/resume', { post: [adminOnly, pauseQueue(options, false)] });
 }

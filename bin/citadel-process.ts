@@ -13,6 +13,7 @@ import { endsWithin } from '../core/time-limit.ts';
 import { createQueueBoard } from '../dashboards/queue-board.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import { type Balancer, createBalancer } from '../servers/balancer.ts';
+import { createPostgresUsageStore } from '../storage/postgres-usage-store.ts';
 import { createJobMover } from '../workers/job-mover.ts';
 import { createRetryBudget } from '../workers/retry-budget.ts';
 import { createWorkerPool, type WorkerPool } from '../workers/worker-pool.ts';
@@ -244,6 +245,8 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     jsonDepthMax: config.limits.jsonDepth,
     admission,
     queuePauses,
+    usageStore: createPostgresUsageStore(store),
+    prices: () => config.prices,
     isLeaving,
     queues,
     bodyBytesMax: config.limits.bodyBytes,

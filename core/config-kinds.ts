@@ -125,14 +125,30 @@ export const aliasMap: Kind<Record<string, string[]>> = {
     z.array(z.string().min(1).max(256)).min(1).max(16),
     'takes a mapping of a name to a list of models',
   ),
-  fromText: (text) => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      return text;
-    }
-  },
+  fromText: jsonOf,
 };
+
+const Price = z.number('takes a number').min(0, 'takes 0 or more').max(1_000_000, 'takes at most 1000000');
+
+/** Model -> what a million of its tokens cost; in a variable, as JSON. */
+export const priceMap: Kind<Record<string, { input: number; output: number }>> = {
+  schema: z.record(
+    z.string().min(1).max(256),
+    z.strictObject({ input: Price, output: Price }),
+    'takes a mapping of a model to {input, output}',
+  ),
+  fromText: jsonOf,
+  keys: ['input', 'output'],
+};
+
+/** The text itself where it is no JSON: the schema says what it takes. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
 
 export const modelNames: Kind<string[]> = {
   schema: z.array(z.string().min(1)).max(1000),

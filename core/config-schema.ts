@@ -13,6 +13,7 @@ import {
   oneOf,
   onOff,
   origins,
+  priceMap,
   secretText,
   serverList,
   urlOf,
@@ -115,6 +116,11 @@ export const SETTINGS = {
     embedding: modelClass('embedding', ['nomic-embed-text']),
   },
   aliases: setting(aliasMap, {}, 'names for models, each with those to try in order, as JSON'),
+  prices: setting(
+    priceMap,
+    {},
+    'what a million tokens of a model cost, as JSON: {"phi3":{"input":0.1,"output":0.2}}',
+  ),
   networks: {
     servers: setting(networkList, ['loopback', 'private'], 'where model servers may be; CIDRs too'),
     outbound: setting(networkList, [], 'the same as CITADEL_OUTBOUND_ALLOW; both count'),

@@ -41,6 +41,8 @@ export interface Config {
   /** Name -> the models that stand for it, tried in order. */
   aliases: Record<string, string[]>;
   /** `loopback`, `private` or CIDRs. */
+  /** Model -> what a million of its tokens cost. */
+  prices: Record<string, { input: number; output: number }>;
   networks: {
     servers: string[];
     /** What http steps may call beside public addresses. */
@@ -136,7 +138,7 @@ export function loadConfig({ env = process.env, cwd = process.cwd() }: LoadOptio
     dataDir: resolve(cwd, values.dataDir),
     serverKeys: readServerKeys(values.servers, env),
     readServerKey: (variable) => (OWN_VARIABLES.has(variable) ? undefined : readVariable(env, variable)),
-    notices: settingsWithoutEffect(file, env),
+    notices: settingsWithoutEffect(env),
   };
 }
 

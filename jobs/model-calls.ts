@@ -100,6 +100,7 @@ function dispatch(
     arrivedAt: new Date(),
     ledger,
     estimate: () => estimate,
+    tags: request.tags,
   });
   const turn = {
     keyName: job.keyName,

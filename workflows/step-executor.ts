@@ -20,6 +20,8 @@ export interface StepAttempt {
   /** The key's share against others'. */
   weight: number;
   priority: Priority;
+  /** The run's. */
+  tags?: readonly string[];
   /** The same for every attempt of this step: `<run>/<step>`. */
   idempotencyKey: string;
   /** For those who watch: more of what the step says. With another `part` it begins anew. */

@@ -27,6 +27,8 @@ describe('loadConfig', () => {
       webhookSecret: undefined,
       serverUrl: undefined,
       serverKey: undefined,
+      prices: {},
+      retention: { runsDays: 30, eventsDays: 30, ledgerDays: 90, ingestsDays: 30, vectorsDays: 30 },
       servers: [],
       logLevel: 'info',
       classes: {
@@ -115,11 +117,15 @@ describe('loadConfig', () => {
     });
   });
 
-  test('documented settings of a later version are accepted and told of', () => {
-    const { load } = setup({ 'citadel.yaml': 'prices: {}\n' });
+  test('prices come from the file, or as JSON from the environment', () => {
+    const { load, problems } = setup({ 'citadel.yaml': 'prices: { phi3: { input: 0.5, output: 1 } }\n' });
 
-    expect(load().notices).toEqual([
-      expect.stringMatching(/^prices in .*citadel\.yaml has no effect in this version\.$/),
+    expect(load().prices).toEqual({ phi3: { input: 0.5, output: 1 } });
+    expect(load({ CITADEL_PRICES: '{"x":{"input":0,"output":2}}' }).prices).toEqual({
+      x: { input: 0, output: 2 },
+    });
+    expect(problems({ CITADEL_PRICES: '{"x":{"input":-1,"output":2}}' })).toEqual([
+      expect.stringContaining('CITADEL_PRICES.x.input'),
     ]);
   });
 
