@@ -20,6 +20,7 @@ import {
   shortHealth,
 } from './routes/cluster-health.ts';
 import { completions } from './routes/completions.ts';
+import { type ConfigRouteDeps, reload } from './routes/config-reload.ts';
 import { embeddings } from './routes/embeddings.ts';
 import { changeKey, createKey, getKey, type KeyRouteDeps, listKeys, revokeKey } from './routes/keys.ts';
 import { getModel, listModels } from './routes/models.ts';
@@ -42,6 +43,7 @@ export interface AppOptions
     KeyRouteDeps,
     QueueRouteDeps,
     UsageRouteDeps,
+    ConfigRouteDeps,
     HealthDeps,
     RunRouteDeps,
     RagRouteDeps,
@@ -118,6 +120,7 @@ function serverRoutes(app: Express, options: AppOptions, body: RequestHandler[])
 }
 
 function operatorRoutes(app: Express, options: AppOptions): void {
+  route(app, '/api/v1/config/reload', { post: [adminOnly, reload(options)] });
   route(app, '/api/v1/usage', { get: [usage(options)] });
   route(app, '/api/v1/queues/:class/pause', { post: [adminOnly, pauseQueue(options, true)] });
   route(app, '/api/v1/queues/:class/resume', { post: [adminOnly, pauseQueue(options, false)] });

@@ -55,9 +55,16 @@ export function openCallSide({ config, store, queues, registry, life, logger }: 
 }
 
 function queueDepths({ classes }: Config): Record<ModelClass, number> {
+  // Read at each call, since it can change while the process runs.
   return {
-    lightweight: classes.lightweight.queueDepth,
-    heavyweight: classes.heavyweight.queueDepth,
-    embedding: classes.embedding.queueDepth,
+    get lightweight() {
+      return classes.lightweight.queueDepth;
+    },
+    get heavyweight() {
+      return classes.heavyweight.queueDepth;
+    },
+    get embedding() {
+      return classes.embedding.queueDepth;
+    },
   };
 }

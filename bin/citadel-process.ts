@@ -3,7 +3,7 @@
 import { createApp } from '../api/app.ts';
 import { createHealthApp, type HealthAppOptions } from '../api/health-app.ts';
 import { createWaitingApp } from '../api/waiting-app.ts';
-import type { Config } from '../core/config.ts';
+import { type Config, loadConfig } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
 import { newInboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
@@ -19,6 +19,7 @@ import { createRetryBudget } from '../workers/retry-budget.ts';
 import { createWorkerPool, type WorkerPool } from '../workers/worker-pool.ts';
 import { openAccessSide } from './access-side.ts';
 import { type CallSide, openCallSide } from './call-side.ts';
+import { createConfigReload, type ReloadResult } from './config-reload.ts';
 import { createFrontDoor, type FrontDoor } from './front-door.ts';
 import { type KeySide, openKeySide } from './key-side.ts';
 import { type ModelSide, openModelSide } from './model-side.ts';
@@ -45,6 +46,8 @@ export interface CitadelProcess {
   keyCount: number;
   /** Accepted work; null in a process without a store. */
   work: Pick<WorkSide, 'runs' | 'definitions' | 'rag'> | null;
+  /** Reads the configuration again. Throws AppError `invalid_request` with every problem, having changed nothing. */
+  reloadConfig(): ReloadResult;
   /** Takes no new work, lets running jobs end for up to `graceMs`, hands the rest back, and stops everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -54,6 +57,8 @@ interface CitadelOptions {
   roles: Roles;
   logger: Logger;
   onFatal: (error: Error) => void;
+  /** Reads the configuration again; from this process's environment unless told. */
+  loadConfig?: () => Config;
   /** Ends a start that waits for its stores. */
   signal?: AbortSignal;
 }
@@ -93,9 +98,16 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   life.defer('balancer', () => balancer.close());
   const pools = startPools({ config, roles, logger, queues, models, balancer, life });
   let leaving = false;
-  const deps = { config, logger, queues, life, door, isLeaving: () => leaving };
   const { registry } = models;
   const side = store && (await openStoreSide({ config, store, queues, registry, life, logger }));
+  const reloadConfig = createConfigReload({
+    config,
+    load: options.loadConfig ?? loadConfig,
+    registry,
+    aliases: side?.calls.aliases ?? null,
+    logger,
+  });
+  const deps = { config, logger, queues, life, door, reloadConfig, isLeaving: () => leaving };
   const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
   const port = api?.port ?? (config.portIsSet ? await serveHealth(deps) : null);
 
@@ -106,6 +118,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     registry: models.registry,
     keyCount: api?.keyCount ?? 0,
     work: side?.work ?? null,
+    reloadConfig,
     async close(graceMs = GRACE_MS) {
       leaving = true;
       const untilMs = Date.now() + graceMs;
@@ -164,7 +177,6 @@ function startPools({
   life,
 }: PartsDeps & { roles: Roles }): WorkerPool[] {
   const { client } = models;
-  const { connectMs, firstTokenMs, loadMs, idleMs, totalMs, attempts } = config.limits;
   const retryBudget = createRetryBudget({
     share: config.limits.retryBudget,
     floor: config.limits.retryFloorPer10s,
@@ -175,8 +187,9 @@ function startPools({
       queues,
       balancer,
       client,
-      times: { connectMs, firstTokenMs, loadMs, idleMs, totalMs },
-      attemptsMax: attempts,
+      // Read at each call, since some of it can change while the process runs.
+      times: config.limits,
+      attemptsMax: config.limits.attempts,
       retryBudget,
       concurrency: config.classes[modelClass].concurrency,
       logger,
@@ -210,6 +223,7 @@ async function openStoreSide(deps: Parameters<typeof openCallSide>[0]): Promise<
 
 interface ApiDeps extends PartsDeps, StoreSide {
   door: FrontDoor;
+  reloadConfig: () => ReloadResult;
   isLeaving: () => boolean;
 }
 
@@ -247,6 +261,7 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     queuePauses,
     usageStore: createPostgresUsageStore(store),
     prices: () => config.prices,
+    reloadConfig: deps.reloadConfig,
     isLeaving,
     queues,
     bodyBytesMax: config.limits.bodyBytes,
