@@ -20,6 +20,7 @@ import {
   shortHealth,
 } from './routes/cluster-health.ts';
 import { completions } from './routes/completions.ts';
+import { type ConfigRouteDeps, reload } from './routes/config-reload.ts';
 import { docsFile, docsPage } from './routes/docs.ts';
 import { embeddings } from './routes/embeddings.ts';
 import { changeKey, createKey, getKey, type KeyRouteDeps, listKeys, revokeKey } from './routes/keys.ts';
@@ -33,19 +34,25 @@ import {
   type OrchestrationDeps,
   recover,
 } from './routes/orchestration.ts';
+import { pauseQueue, type QueueRouteDeps } from './routes/queues.ts';
 import { getServer, listServers, registerServer, removeServer, updateServer } from './routes/servers.ts';
+import { type UsageRouteDeps, usage } from './routes/usage.ts';
 import { addRunRoutes, type RunRouteDeps } from './run-routes.ts';
 
 export interface AppOptions
   extends ModelRouteDeps,
     OrchestrationDeps,
     KeyRouteDeps,
+    QueueRouteDeps,
+    UsageRouteDeps,
+    ConfigRouteDeps,
     HealthDeps,
     RunRouteDeps,
     RagRouteDeps,
     RagSearchRouteDeps,
     HealthAppOptions {
   bus: OrchestrationDeps['bus'];
+  ledger: ModelRouteDeps['ledger'];
   collections: RagRouteDeps['collections'];
   vectors: RagSearchRouteDeps['vectors'];
   admission: ModelRouteDeps['admission'];
@@ -83,6 +90,7 @@ export function createApp(options: AppOptions): Express {
     addRunRoutes(app, options, body);
     addRagRoutes(app, options, body);
     addRagSearchRoutes(app, options, body);
+    operatorRoutes(app, options);
     healthRoutes(app, options);
   });
 }
@@ -117,6 +125,13 @@ function serverRoutes(app: Express, options: AppOptions, body: RequestHandler[])
     route(app, `${prefix}/recover/:id`, { post: [adminOnly, recover(options)] });
     route(app, `${prefix}/workload/distribute`, { post: [...body, distributeWorkload(options)] });
   }
+}
+
+function operatorRoutes(app: Express, options: AppOptions): void {
+  route(app, '/api/v1/config/reload', { post: [adminOnly, reload(options)] });
+  route(app, '/api/v1/usage', { get: [usage(options)] });
+  route(app, '/api/v1/queues/:class/pause', { post: [adminOnly, pauseQueue(options, true)] });
+  route(app, '/api/v1/queues/:class/resume', { post: [adminOnly, pauseQueue(options, false)] });
 }
 
 function healthRoutes(app: Express, options: AppOptions): void {

@@ -58,9 +58,14 @@ export async function readStores(stores: readonly HealthStore[]) {
 export async function readQueues({ queues }: Pick<HealthDeps, 'queues'>) {
   const entries = await Promise.all(
     MODEL_CLASSES.map(async (modelClass) => {
-      const counts = await settleWithin(queues.queue(modelClass).counts());
+      const queue = queues.queue(modelClass);
+      const [counts, paused] = await Promise.all([
+        settleWithin(queue.counts()),
+        settleWithin(queue.isPaused()),
+      ]);
       const { waiting = null, active = null, delayed = null, dead = null } = counts ?? {};
-      return [modelClass, { status: counts ? 'up' : 'down', waiting, active, delayed, dead }] as const;
+      const status = counts ? 'up' : 'down';
+      return [modelClass, { status, paused, waiting, active, delayed, dead }] as const;
     }),
   );
   return Object.fromEntries(entries) as Record<ModelClass, (typeof entries)[number][1]>;

@@ -18,6 +18,7 @@ export interface RunEventsDeps {
 const PAGE = 200;
 /** How long to wait for news: what the bus has lost is then read from the store. */
 const POLL_MS = 1_000;
+const GONE_AFTER_MS = 3_600_000;
 
 /**
  * Sends a run's events as they happen, those after the client's `Last-Event-ID`, and ends after the last. Durable events
@@ -62,8 +63,13 @@ export async function sendRunEvents(
 
   async function hasNoMore(): Promise<boolean> {
     const now = await orNothing(runs.summary(run.id), run);
-    return now === null || (isEnded(now.status) && now.lastSeq <= seq);
+    return now === null || (isEnded(now.status) && (now.lastSeq <= seq || areGone(now)));
   }
+}
+
+/** Old events are deleted before their run: what is not there long after its end does not come. */
+function areGone({ endedAt }: RunSummary): boolean {
+  return endedAt !== null && Date.now() - endedAt.getTime() > GONE_AFTER_MS;
 }
 
 function watch(runs: Pick<Runs, 'watch'>, id: RunId, stream: EventStream, onNews: () => void): () => void {

@@ -11,6 +11,7 @@ import { createLedger, type Ledger } from '../jobs/ledger.ts';
 import { createOrderReset } from '../jobs/order-reset.ts';
 import { priceIn } from '../jobs/price-list.ts';
 import { createQueueMetrics } from '../jobs/queue-metrics.ts';
+import { createQueuePauses, type QueuePauses } from '../jobs/queue-pauses.ts';
 import { createModelAliases, type ModelAliases } from '../servers/model-aliases.ts';
 import { createModelLabel } from '../servers/model-label.ts';
 import type { Registry } from '../servers/registry.ts';
@@ -34,6 +35,7 @@ export interface CallSide {
   admission: Admission;
   dispatcher: Dispatcher;
   aliases: ModelAliases;
+  queuePauses: QueuePauses;
 }
 
 // A wall clock that is set anew would end every request that waits.
@@ -53,21 +55,32 @@ export function openCallSide(deps: CallSideDeps): CallSide {
   life.defer('order reset', () => orderReset.close());
   const { totalMs } = config.limits;
   const queueMetrics = createQueueMetrics(deps.metrics);
-  const onAdded = queueMetrics.added;
+  const queuePauses = createQueuePauses(queues);
+  life.defer('queue pauses', () => queuePauses.close());
   const dispatcher = createDispatcher({
-    ...{ queues, admission, totalMs, onAdded },
+    ...{ queues, admission, totalMs },
+    onAdded: queueMetrics.added,
+    isPaused: queuePauses.isPaused,
     now: monotonicNow,
     tracing: deps.tracing,
   });
   life.defer('dispatcher', () => dispatcher.close());
   queueMetrics.watch({ queues, admission, dispatcher, ledger });
-  return { ledger, admission, dispatcher, aliases: createModelAliases(registry, config.aliases) };
+  const aliases = createModelAliases(registry, config.aliases);
+  return { ledger, admission, dispatcher, aliases, queuePauses };
 }
 
 function queueDepths({ classes }: Config): Record<ModelClass, number> {
+  // Read at each call, since it can change while the process runs.
   return {
-    lightweight: classes.lightweight.queueDepth,
-    heavyweight: classes.heavyweight.queueDepth,
-    embedding: classes.embedding.queueDepth,
+    get lightweight() {
+      return classes.lightweight.queueDepth;
+    },
+    get heavyweight() {
+      return classes.heavyweight.queueDepth;
+    },
+    get embedding() {
+      return classes.embedding.queueDepth;
+    },
   };
 }

@@ -4,7 +4,7 @@ import { createApp } from '../api/app.ts';
 import { createHealthApp, type HealthAppOptions } from '../api/health-app.ts';
 import type { HealthStore } from '../api/health-report.ts';
 import { createWaitingApp } from '../api/waiting-app.ts';
-import type { Config } from '../core/config.ts';
+import { type Config, loadConfig } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
 import { newInboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
@@ -17,6 +17,7 @@ import type { Dispatcher } from '../jobs/dispatcher.ts';
 import { type Balancer, createBalancer } from '../servers/balancer.ts';
 import { createMeasuredPool } from '../storage/measured-pool.ts';
 import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
+import { createPostgresUsageStore } from '../storage/postgres-usage-store.ts';
 import { createAttemptMetrics } from '../workers/attempt-metrics.ts';
 import { createJobMover } from '../workers/job-mover.ts';
 import { addPoolMetrics } from '../workers/pool-metrics.ts';
@@ -24,6 +25,7 @@ import { createRetryBudget } from '../workers/retry-budget.ts';
 import { createWorkerPool, type WorkerPool } from '../workers/worker-pool.ts';
 import { openAccessSide } from './access-side.ts';
 import { type CallSide, openCallSide } from './call-side.ts';
+import { createConfigReload, type ReloadResult } from './config-reload.ts';
 import { createFrontDoor, type FrontDoor } from './front-door.ts';
 import { type KeySide, openKeySide } from './key-side.ts';
 import { type MetricsSide, openMetrics, openWorkerAccess, watchAround } from './metrics-side.ts';
@@ -53,6 +55,8 @@ export interface CitadelProcess {
   keyCount: number;
   /** Accepted work; null in a process without a store. */
   work: Pick<WorkSide, 'runs' | 'definitions' | 'rag'> | null;
+  /** Reads the configuration again. Throws AppError `invalid_request` with every problem, having changed nothing. */
+  reloadConfig(): ReloadResult;
   /** Takes no new work, lets running jobs end for up to `graceMs`, hands the rest back, and stops everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -62,6 +66,8 @@ interface CitadelOptions {
   roles: Roles;
   logger: Logger;
   onFatal: (error: Error) => void;
+  /** Reads the configuration again; from this process's environment unless told. */
+  loadConfig?: () => Config;
   /** Ends a start that waits for its stores. */
   signal?: AbortSignal;
 }
@@ -106,9 +112,17 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   let leaving = false;
   const { registry } = models;
   const stores = watchAround(metrics, { queues, store, registry, balancer });
-  const deps = { config, logger, queues, life, door, stores, tracing, ...measured, isLeaving: () => leaving };
   const shared = { config, queues, registry, life, logger, metrics, tracing };
   const side = store && (await openStoreSide({ ...shared, store }));
+  const reloadConfig = createConfigReload({
+    config,
+    load: options.loadConfig ?? loadConfig,
+    registry,
+    aliases: side?.calls.aliases ?? null,
+    logger,
+  });
+  const isLeaving = () => leaving;
+  const deps = { config, logger, queues, life, door, reloadConfig, stores, tracing, ...measured, isLeaving };
   const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
   const port = api?.port ?? (config.portIsSet ? await serveHealth(deps, side) : null);
 
@@ -119,6 +133,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     registry: models.registry,
     keyCount: api?.keyCount ?? 0,
     work: side?.work ?? null,
+    reloadConfig,
     async close(graceMs = GRACE_MS) {
       leaving = true;
       const untilMs = Date.now() + graceMs;
@@ -181,7 +196,6 @@ function startPools({
   tracing,
 }: PartsDeps & { roles: Roles }): WorkerPool[] {
   const { client } = models;
-  const { connectMs, firstTokenMs, loadMs, idleMs, totalMs, attempts } = config.limits;
   const retryBudget = createRetryBudget({
     share: config.limits.retryBudget,
     floor: config.limits.retryFloorPer10s,
@@ -193,8 +207,9 @@ function startPools({
       queues,
       balancer,
       client,
-      times: { connectMs, firstTokenMs, loadMs, idleMs, totalMs },
-      attemptsMax: attempts,
+      // Read at each call, since some of it can change while the process runs.
+      times: config.limits,
+      attemptsMax: config.limits.attempts,
       retryBudget,
       concurrency: config.classes[modelClass].concurrency,
       logger,
@@ -233,13 +248,14 @@ async function openStoreSide(deps: Parameters<typeof openCallSide>[0]): Promise<
 interface ApiDeps extends PartsDeps, StoreSide, MetricsSide {
   door: FrontDoor;
   stores: HealthStore[];
+  reloadConfig: () => ReloadResult;
   isLeaving: () => boolean;
 }
 
 async function startApi(deps: ApiDeps): Promise<ApiSide> {
   const { config, logger, queues, models, balancer, store, life, isLeaving } = deps;
   const { metrics, metricsPage, tracing, stores } = deps;
-  const { ledger, admission, dispatcher, aliases } = deps.calls;
+  const { ledger, admission, dispatcher, aliases, queuePauses } = deps.calls;
   const { registry, serverAdmin } = models;
   if (!serverAdmin) throw new Error('The API needs a store for what it says of servers.');
   const announcement = store.kind === 'pglite' ? createServerAnnouncement(config) : null;
@@ -282,6 +298,10 @@ async function startApi(deps: ApiDeps): Promise<ApiSide> {
     bus: queues.bus,
     jsonDepthMax: config.limits.jsonDepth,
     admission,
+    queuePauses,
+    usageStore: createPostgresUsageStore(store),
+    prices: () => config.prices,
+    reloadConfig: deps.reloadConfig,
     isLeaving,
     bodyBytesMax: config.limits.bodyBytes,
     version: VERSION,

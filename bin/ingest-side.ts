@@ -82,6 +82,7 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
     vectors: rag.vectors,
     blobs,
     keptDays: KEPT_DAYS,
+    forget: { jobDays: config.retention.ingestsDays, vectorDays: config.retention.vectorsDays },
   });
   const chores: RagChores = createRagChores(
     [

@@ -14,6 +14,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   ingest: async () => (await import('./commands/ingest.ts')).ingest,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
+  usage: async () => (await import('./commands/usage.ts')).usage,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
 };
 

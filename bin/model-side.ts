@@ -109,7 +109,7 @@ function endDemoWithFirstServer(registry: Registry, watch: Pick<ServerWatch, 'ti
   });
 }
 
-function classModels({ classes }: Config): Record<ModelClass, string[]> {
+export function classModels({ classes }: Config): Record<ModelClass, string[]> {
   return {
     lightweight: classes.lightweight.models,
     heavyweight: classes.heavyweight.models,

@@ -43,6 +43,13 @@ export async function runProcess(
     logger.info('stopped before the start was done');
     process.exit(0);
   });
+  process.on('SIGHUP', () => {
+    try {
+      citadel.reloadConfig();
+    } catch (error) {
+      logger.error('the configuration was not read again', { error: error as Error });
+    }
+  });
   onReady(citadel, config);
   await stopAsked;
 

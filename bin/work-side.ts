@@ -14,6 +14,7 @@ import { createWebhookSender } from '../outbound/webhook-sender.ts';
 import type { Registry } from '../servers/registry.ts';
 import { requireModel } from '../servers/require-model.ts';
 import { createPostgresDefinitionStore } from '../storage/postgres-definition-store.ts';
+import { createPostgresRetentionStore } from '../storage/postgres-retention-store.ts';
 import { createPostgresRunStore } from '../storage/postgres-run-store.ts';
 import { createPostgresScheduleStore } from '../storage/postgres-schedule-store.ts';
 import { createPostgresWebhookOutbox } from '../storage/postgres-webhook-outbox.ts';
@@ -23,6 +24,7 @@ import { turnFencingOff } from '../workflows/fencing.ts';
 import { limitOutputs } from '../workflows/output-limit.ts';
 import { createPlans } from '../workflows/plans.ts';
 import { createRelay } from '../workflows/relay.ts';
+import { createRetention } from '../workflows/retention.ts';
 import { createRunInspection, type RunInspection } from '../workflows/run-inspection.ts';
 import { createRunMetrics } from '../workflows/run-metrics.ts';
 import { createRunService } from '../workflows/run-service.ts';
@@ -110,7 +112,13 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
     ...{ runs, definitions, logger },
   });
   const webhooks = openWebhooks(deps, { runs, ingest });
-  const chores = [schedules.tick, async () => webhooks.kick()];
+  const { runsDays, eventsDays, ledgerDays } = config.retention;
+  const retention = createRetention({
+    store: createPostgresRetentionStore(deps.store),
+    days: { runs: runsDays, events: eventsDays, ledger: ledgerDays },
+    now: () => performance.now(),
+  });
+  const chores = [schedules.tick, async () => webhooks.kick(), retention];
   const relay = createRelay({ store, runner, chores, logger });
   const stop = async (graceMs: number) => {
     await relay.stop();

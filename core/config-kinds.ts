@@ -33,6 +33,9 @@ export function fraction(min: number, max: number): Kind<number> {
 const DAY_MS = 86_400_000;
 export const milliseconds = wholeNumber(1, DAY_MS);
 
+/** 0 is for good. */
+export const days = wholeNumber(0, 36_500);
+
 export function oneOf<const T extends string>(words: readonly T[]): Kind<T> {
   return {
     schema: z.enum(words, `takes ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`),
@@ -128,20 +131,30 @@ export const aliasMap: Kind<Record<string, string[]>> = {
     z.array(z.string().min(1).max(256)).min(1).max(16),
     'takes a mapping of a name to a list of models',
   ),
-  fromText: parseJsonText,
+  fromText: jsonOf,
 };
 
-const Price = z.strictObject({
-  input: z.number('takes a number').min(0, 'takes a number from 0 on'),
-  output: z.number('takes a number').min(0, 'takes a number from 0 on'),
-});
+const Price = z.number('takes a number').min(0, 'takes 0 or more').max(1_000_000, 'takes at most 1000000');
 
-/** Model -> what it costs per million tokens; in a variable, as JSON. */
+/** Model -> what a million of its tokens cost; in a variable, as JSON. */
 export const priceMap: Kind<Record<string, { input: number; output: number }>> = {
-  schema: z.record(z.string().min(1).max(256), Price, 'takes a mapping of a model to {input, output}'),
-  fromText: parseJsonText,
-  keys: Object.keys(Price.shape),
+  schema: z.record(
+    z.string().min(1).max(256),
+    z.strictObject({ input: Price, output: Price }),
+    'takes a mapping of a model to {input, output}',
+  ),
+  fromText: jsonOf,
+  keys: ['input', 'output'],
 };
+
+/** The text itself where it is no JSON: the schema says what it takes. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
 
 export const modelNames: Kind<string[]> = {
   schema: z.array(z.string().min(1)).max(1000),
@@ -213,14 +226,6 @@ function problemsOf(
   if (earlier.some((other) => other.name === name)) problems.push('has the name of an earlier entry');
   if (earlier.some((other) => other.key === key)) problems.push('has the key of an earlier entry');
   return problems;
-}
-
-function parseJsonText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 function splitList(text: string): string[] {

@@ -2,6 +2,7 @@ import type { Kind } from './config-kinds.ts';
 import {
   aliasMap,
   apiKeys,
+  days,
   failPointList,
   filePath,
   fraction,
@@ -141,7 +142,11 @@ export const SETTINGS = {
     sampler: setting(oneOf(SAMPLERS), 'parentbased_always_on', SAMPLERS.join(', '), 'OTEL_TRACES_SAMPLER'),
     sampledShare: setting(fraction(0, 1), 1, 'for the samplers by ratio', 'OTEL_TRACES_SAMPLER_ARG'),
   },
-  prices: setting(priceMap, {}, 'what models cost per million tokens, each {input, output}, as JSON'),
+  prices: setting(
+    priceMap,
+    {},
+    'what a million tokens of a model cost, as JSON: {"phi3":{"input":0.1,"output":0.2}}',
+  ),
   networks: {
     servers: setting(networkList, ['loopback', 'private'], 'where model servers may be; CIDRs too'),
     outbound: setting(networkList, [], 'the same as CITADEL_OUTBOUND_ALLOW; both count'),
@@ -193,6 +198,13 @@ export const SETTINGS = {
       3,
       'large documents, or groups of small ones, taken in at once',
     ),
+  },
+  retention: {
+    runsDays: setting(days, 30, 'how long a run or job is kept after its end; 0: for good'),
+    eventsDays: setting(days, 30, 'the same for its events'),
+    ledgerDays: setting(days, 90, 'how long a row of the ledger is kept'),
+    ingestsDays: setting(days, 30, 'how long an ingest job is kept after its end'),
+    vectorsDays: setting(days, 30, 'how long a vector is kept that no ingest has used again'),
   },
   health: {
     intervalMs: setting(milliseconds, 30_000, 'time between two checks of a healthy server'),

@@ -11,18 +11,9 @@ import { nearestName } from './nearest-name.ts';
 
 const PREFIX = 'CITADEL_';
 
-/** Of the documented settings, those that only a later version reads: accepted, and told of as without effect. */
-const LATER_FILE_KEYS: readonly string[] = [];
-const LATER_VARIABLES = LATER_FILE_KEYS.map((path) => PREFIX + path.replace('.', '_').toUpperCase());
-
-/** A sentence for each setting that is there and has no effect in this version. */
-export function settingsWithoutEffect(file: ConfigFile, env: Environment): string[] {
-  const keys = LATER_FILE_KEYS.filter((path) => hasPath(file.root, path.split('.')));
-  const variables = LATER_VARIABLES.filter((name) => (env[name] ?? '') !== '');
-  const later = [...keys.map((path) => `${path} in ${file.name}`), ...variables].map(
-    (name) => `${name} has no effect in this version.`,
-  );
-  return isKeyForCommands(env) ? [...later, KEY_FOR_COMMANDS] : later;
+/** A sentence for each setting that is there and has no effect. */
+export function settingsWithoutEffect(env: Environment): string[] {
+  return isKeyForCommands(env) ? [KEY_FOR_COMMANDS] : [];
 }
 
 const KEY_FOR_COMMANDS =
@@ -30,12 +21,6 @@ const KEY_FOR_COMMANDS =
 
 function isKeyForCommands({ CITADEL_API_KEY = '', CITADEL_URL = '' }: Environment): boolean {
   return CITADEL_API_KEY !== '' && CITADEL_URL === '';
-}
-
-function hasPath(value: unknown, [key, ...rest]: readonly string[]): boolean {
-  if (key === undefined) return true;
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return false;
-  return hasPath((value as Record<string, unknown>)[key], rest);
 }
 
 // Kubernetes gives every pod these for a service that is called citadel or citadel-<something>.
@@ -50,7 +35,6 @@ export function unknownVariables(table: SettingTable, env: Environment, keyVaria
   ];
   return Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && !known.includes(name) && !keyVariables.has(name))
-    .filter((name) => !LATER_VARIABLES.includes(name))
     .filter((name) => !SERVICE_LINK.test(name) && !SERVICE_ADDRESS.test(env[name] ?? ''))
     .map((name) => `${name}: is not known to this version. ${suggestVariable(name, known)}`);
 }
@@ -84,7 +68,6 @@ function unknownKeysIn(
     if (entry && isSetting(entry) && entry.env !== undefined) {
       return [`${path} in ${place.file}: is set in the environment, as ${entry.env}.`];
     }
-    if (LATER_FILE_KEYS.includes(path)) return [];
     if (!entry) return [`${path} in ${place.file}: is not known to this version. ${suggestKey(key, known)}`];
     if (isSetting(entry) || value === null) return [];
     if (typeof value !== 'object' || Array.isArray(value)) {

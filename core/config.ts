@@ -57,9 +57,8 @@ export interface Config {
     /** 0 to 1. */
     sampledShare: number;
   };
-  /** By model, per million tokens. */
+  /** Model -> what a million of its tokens cost. */
   prices: Record<string, { input: number; output: number }>;
-  /** `loopback`, `private` or CIDRs. */
   networks: {
     servers: string[];
     /** What http steps may call beside public addresses. */
@@ -98,6 +97,14 @@ export interface Config {
     embedTokens: number;
     embedCalls: number;
     ingestGroups: number;
+  };
+  /** Days; 0: for good. */
+  retention: {
+    runsDays: number;
+    eventsDays: number;
+    ledgerDays: number;
+    ingestsDays: number;
+    vectorsDays: number;
   };
   health: {
     intervalMs: number;
@@ -147,7 +154,7 @@ export function loadConfig({ env = process.env, cwd = process.cwd() }: LoadOptio
     dataDir: resolve(cwd, values.dataDir),
     serverKeys: readServerKeys(values.servers, env),
     readServerKey: (variable) => (OWN_VARIABLES.has(variable) ? undefined : readVariable(env, variable)),
-    notices: settingsWithoutEffect(file, env),
+    notices: settingsWithoutEffect(env),
   };
 }
 

@@ -14,6 +14,8 @@ interface CallMeterOptions {
   ledger: Pick<Ledger, 'record'>;
   /** What it will probably use, in tokens. */
   estimate: () => { prompt: number; completion: number };
+  /** Of the run that it is for. */
+  tags?: readonly string[] | undefined;
 }
 
 type Outcome = Pick<LedgerEntry, 'outcome' | 'errorCode'>;
@@ -32,7 +34,7 @@ export interface CallMeter {
 }
 
 export function createCallMeter(options: CallMeterOptions): CallMeter {
-  const { id, requestId, job, arrivedMs, arrivedAt, ledger, estimate } = options;
+  const { id, requestId, job, arrivedMs, arrivedAt, ledger, estimate, tags = [] } = options;
   let takenMs: number | null = null;
   let parkedMs = 0;
   let firstTokenMs: number | null = null;
@@ -95,6 +97,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
       promptTokens: facts.promptTokens,
       completionTokens: facts.completionTokens,
       ...outcome,
+      tags,
       createdAt: arrivedAt,
     };
   }

@@ -39,6 +39,7 @@ interface DispatcherOptions {
   /** Told how long the store took to take a job (ms). Must not throw. */
   onAdded?: (modelClass: ModelClass, tookMs: number) => void;
   tracing?: Tracing;
+  isPaused?: (modelClass: ModelClass) => boolean;
 }
 
 const SWEEP_MS = 1_000;
@@ -50,7 +51,8 @@ const SILENCE_MS = 10_000;
 const STORE_GRACE_MS = 15_000;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { queues, admission, totalMs, now, onAdded = () => {}, tracing = NO_TRACING } = options;
+  const { queues, admission, totalMs, now } = options;
+  const { onAdded = () => {}, tracing = NO_TRACING, isPaused = () => false } = options;
   const waiters = new Map<JobId, Waiter>();
   const jobStop = createJobStop(queues);
   const unsubscribe = queues.bus.subscribe(receive);
@@ -227,11 +229,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   function tellPlaces(nowMs: number): void {
     for (const modelClass of MODEL_CLASSES) {
+      const stopped = isPaused(modelClass);
       for (const [id, place] of admission.line(modelClass).places()) {
         const waiter = waiters.get(id);
         if (!waiter) continue;
         if (nowMs < waiter.turnByMs) {
-          if (nowMs - waiter.startedMs >= PLACE_AFTER_MS) waiter.listener.onQueued(place);
+          if (nowMs - waiter.startedMs >= PLACE_AFTER_MS)
+            waiter.listener.onQueued(stopped ? { ...place, etaMs: null, isPaused: true } : place);
           continue;
         }
         fail(waiter, tooLate(place, place.etaMs ?? SWEEP_MS));

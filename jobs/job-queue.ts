@@ -67,5 +67,8 @@ export interface JobQueue {
   counts(): Promise<QueueCounts>;
   /** When the job whose turn is next was added, by the adder's clock (unix ms); null where none waits. */
   nextAddedAtMs(): Promise<number | null>;
+  /** Whether jobs stay where they are until told otherwise, for every consumer of every process. Stands in the store. */
+  setPaused(isPaused: boolean): Promise<void>;
+  isPaused(): Promise<boolean>;
   consume(options: ConsumeOptions): JobConsumer;
 }

@@ -30,6 +30,8 @@ export interface LedgerEntry {
   outcome: LedgerOutcome;
   /** The error's code, of the table in core/errors; null when it succeeded. */
   errorCode: string | null;
+  /** Of the run that the call was made for. */
+  tags?: readonly string[];
   /** When the request arrived. */
   createdAt: Date;
 }

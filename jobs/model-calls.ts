@@ -101,6 +101,7 @@ function dispatch(
     arrivedAt: new Date(),
     ledger,
     estimate: () => estimate,
+    tags: request.tags,
   });
   const turn = {
     keyName: job.keyName,

@@ -71,6 +71,8 @@ export type BusMessage =
   | { kind: 'waiting'; jobId: JobId; waiting: boolean }
   /** Nothing waits in this class's queue: the tags of its requests begin anew. */
   | { kind: 'order-reset'; modelClass: ModelClass }
+  /** An operator has had this class's jobs wait, or go on. */
+  | { kind: 'queue-paused'; modelClass: ModelClass; isPaused: boolean }
   /** Jobs on this server that have sent nothing yet go to another; each process that runs jobs answers by `moved`. */
   | { kind: 'move'; serverId: string; from: InboxId }
   | { kind: 'moved'; serverId: string; jobs: number; worker: InboxId }

@@ -7,6 +7,8 @@ export interface Place {
   /** From 1. */
   position: number;
   etaMs: number | null;
+  /** Whether an operator has had the queue wait. */
+  isPaused?: boolean;
 }
 
 export interface WaitingLine {

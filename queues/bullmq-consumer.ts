@@ -22,6 +22,8 @@ export interface BullmqConsumer extends JobConsumer {
   /** Told of an add of this process that has just begun, so that its job is claimed in the same breath. */
   expect(id: JobId, added: Promise<unknown>): void;
   hasRoom(): boolean;
+  /** There may be jobs again. */
+  wake(): void;
 }
 
 /** The longest a job waits whose ring was lost. */
@@ -79,6 +81,7 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
 
   return {
     hasRoom,
+    wake,
 
     expect(id, added) {
       listener?.tellOwnAdd();

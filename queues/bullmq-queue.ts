@@ -96,6 +96,15 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
       return next?.timestamp ?? null;
     },
 
+    async setPaused(isPaused) {
+      await withinStoreLimit(isPaused ? native.pause() : native.resume(), STORE_LIMIT_MS);
+      if (!isPaused) for (const consumer of consumers) consumer.wake();
+    },
+
+    async isPaused() {
+      return await withinStoreLimit(native.isPaused(), STORE_LIMIT_MS);
+    },
+
     consume(options) {
       const consumer = createBullmqConsumer({ name, store, logger, ...options });
       consumers.add(consumer);

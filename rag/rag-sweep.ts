@@ -8,6 +8,8 @@ interface SweepOptions {
   vectors: Pick<VectorStore, 'remove' | 'drop'>;
   blobs: Pick<BlobStore, 'remove' | 'olderThan'>;
   keptDays: number;
+  /** Jobs that have ended, and vectors that nobody uses; 0: for good. */
+  forget: { jobDays: number; vectorDays: number };
 }
 
 const POINTS_MAX = 256;
@@ -15,10 +17,16 @@ const BATCHES_MAX = 20;
 const ROWS_MAX = 500;
 const BLOBS_MAX = 20;
 const FORGET_EVERY_MS = 3_600_000;
-const LIMITS = { jobDays: 30, vectorDays: 30, vectorsMax: 500_000 } as const;
+const VECTORS_MAX = 500_000;
 
-/** Takes away what nothing needs any more, some of it at a time. Tells whether an index is being dropped. */
-export function createRagSweep({ store, vectors, blobs, keptDays }: SweepOptions): () => Promise<boolean> {
+/** Takes away what nothing needs any more, some of it at a time. Tells whether there is more to do before long. */
+export function createRagSweep({
+  store,
+  vectors,
+  blobs,
+  keptDays,
+  forget,
+}: SweepOptions): () => Promise<boolean> {
   let forgotAtMs = Number.NEGATIVE_INFINITY;
 
   return async () => {
@@ -27,7 +35,7 @@ export function createRagSweep({ store, vectors, blobs, keptDays }: SweepOptions
     await sweepPoints();
     await store.sweepBlobs(BLOBS_MAX, (sha256) => blobs.remove(sha256));
     if (performance.now() - forgotAtMs < FORGET_EVERY_MS) return drops;
-    await store.forget(LIMITS);
+    if (await store.forget({ ...forget, vectorsMax: VECTORS_MAX })) return true;
     await noteLostBlobs();
     forgotAtMs = performance.now();
     return drops;

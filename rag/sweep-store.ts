@@ -15,6 +15,6 @@ export interface SweepStore {
   sweepBlobs(max: number, remove: (sha256: string) => Promise<void>): Promise<number>;
   /** Lists those of the blobs that no document needs. */
   noteBlobs(sha256s: readonly string[]): Promise<void>;
-  /** Old jobs, and vectors that were not used for long or are too many. */
-  forget(limits: { jobDays: number; vectorDays: number; vectorsMax: number }): Promise<void>;
+  /** Some old jobs, and vectors that were not used for long or are too many; whether there may be more. Days of 0: for good. */
+  forget(limits: { jobDays: number; vectorDays: number; vectorsMax: number }): Promise<boolean>;
 }

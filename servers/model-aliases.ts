@@ -13,6 +13,8 @@ export interface ModelAliases {
   resolve(name: string): ResolvedModel | null;
   /** The names that have a chain, each with it. */
   chains(): ReadonlyMap<string, readonly string[]>;
+  /** Has names stand for these from now on. */
+  setChains(aliases: Readonly<Record<string, readonly string[]>>): void;
 }
 
 const MODELS_TRIED_MAX = 100;
@@ -22,7 +24,7 @@ export function createModelAliases(
   registry: Pick<Registry, 'findModel'>,
   aliases: Readonly<Record<string, readonly string[]>>,
 ): ModelAliases {
-  const chains = new Map(Object.entries(aliases));
+  let chains = new Map(Object.entries(aliases));
 
   return {
     resolve(name) {
@@ -36,6 +38,9 @@ export function createModelAliases(
       return first;
     },
     chains: () => chains,
+    setChains(next) {
+      chains = new Map(Object.entries(next));
+    },
   };
 
   function find(name: string): ResolvedModel | null {

@@ -50,6 +50,8 @@ export interface Registry {
   setHealth(id: string, health: ServerHealth): void;
   /** Takes a server out, or back in. False when there is none of this id. */
   setDraining(id: string, draining: boolean): boolean;
+  /** Has models be of the classes that these say from now on. */
+  setRules(rules: ClassRules): void;
   server(id: string): KnownServer | null;
   servers(): readonly KnownServer[];
   /** Models of servers that take work, by name. */
@@ -64,10 +66,11 @@ const LATEST = ':latest';
 
 const HEALTH_RULES: HealthRules = { unhealthyAfter: 3, healthyAfter: 5 };
 
-export function createRegistry(rules: ClassRules, healthRules: HealthRules = HEALTH_RULES): Registry {
+export function createRegistry(firstRules: ClassRules, healthRules: HealthRules = HEALTH_RULES): Registry {
   const servers = new Map<string, KnownServer>();
   const listeners = new Set<() => void>();
   let index = new Map<string, KnownModel>();
+  let rules = firstRules;
 
   return {
     put(registration, apiKey) {
@@ -113,6 +116,10 @@ export function createRegistry(rules: ClassRules, healthRules: HealthRules = HEA
       }
       notify();
       return true;
+    },
+    setRules(next) {
+      rules = next;
+      reindex();
     },
     server: (id) => servers.get(id) ?? null,
     servers: () => [...servers.values()],

@@ -35,6 +35,11 @@ export async function migrate(pool: SqlPool, directory = DIRECTORY): Promise<{ f
   return { from, to };
 }
 
+/** The newest schema version that this program knows. */
+export async function newestSchemaVersion(directory = DIRECTORY): Promise<number> {
+  return (await listMigrations(directory)).at(-1)?.version ?? 0;
+}
+
 async function listMigrations(directory: URL): Promise<Migration[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
   return names.map((name) => ({ version: Number.parseInt(name, 10), name, file: new URL(name, directory) }));

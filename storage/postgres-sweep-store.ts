@@ -80,24 +80,34 @@ const NOTE_BLOBS = `
   WHERE NOT EXISTS (SELECT FROM citadel.generation WHERE blob_sha256 = sha256 AND body IS NULL)
   ON CONFLICT (sha256) DO NOTHING`;
 
+/** Rows of one statement. */
+const JOBS_MAX = 20;
+const VECTORS_MAX = 1_000;
+
 const FORGET_JOBS = `
   WITH old AS (
     DELETE FROM citadel.ingest_job WHERE id IN (
-      SELECT id FROM citadel.ingest_job WHERE ended_at < now() - $1 * interval '1 day' LIMIT 20
+      SELECT id FROM citadel.ingest_job AS job WHERE ended_at < now() - $1 * interval '1 day' AND NOT EXISTS (
+        SELECT FROM citadel.webhook_outbox AS webhook WHERE webhook.run_id = job.id AND webhook.next_at IS NOT NULL
+      ) LIMIT $2
     ) RETURNING id
+  ), items AS (
+    DELETE FROM citadel.ingest_item WHERE job_id IN (SELECT id FROM old)
+  ), webhooks AS (
+    DELETE FROM citadel.webhook_outbox WHERE run_id IN (SELECT id FROM old)
   )
-  DELETE FROM citadel.ingest_item WHERE job_id IN (SELECT id FROM old)`;
+  SELECT count(*)::integer AS count FROM old`;
 
 const FORGET_VECTORS = `
   DELETE FROM citadel.embed_cache WHERE (model, text_hash) IN (
-    SELECT model, text_hash FROM citadel.embed_cache WHERE used_at < now() - $1 * interval '1 day' LIMIT 1000
+    SELECT model, text_hash FROM citadel.embed_cache WHERE used_at < now() - $1 * interval '1 day' LIMIT ${VECTORS_MAX}
   )`;
 
 // Only what has not been used for a while: an ingest between paying and indexing has just written its own.
 const FORGET_TOO_MANY = `
   DELETE FROM citadel.embed_cache WHERE (model, text_hash) IN (
     SELECT model, text_hash FROM citadel.embed_cache WHERE used_at < now() - interval '1 hour'
-    ORDER BY used_at LIMIT (SELECT greatest(0, least(1000, count(*) - $1)) FROM citadel.embed_cache)
+    ORDER BY used_at LIMIT (SELECT greatest(0, least(${VECTORS_MAX}, count(*) - $1)) FROM citadel.embed_cache)
   )`;
 
 /** What is left over in Postgres, a server or PGlite. */
@@ -136,9 +146,13 @@ export function createPostgresSweepStore(database: SqlPool): SweepStore {
       await pool.query(NOTE_BLOBS, [sha256s]);
     },
     async forget({ jobDays, vectorDays, vectorsMax }) {
-      await pool.query(FORGET_JOBS, [jobDays]);
-      await pool.query(FORGET_VECTORS, [vectorDays]);
-      await pool.query(FORGET_TOO_MANY, [vectorsMax]);
+      const jobs = jobDays > 0 ? await pool.query<{ count: number }>(FORGET_JOBS, [jobDays, JOBS_MAX]) : null;
+      const old = vectorDays > 0 ? await pool.query(FORGET_VECTORS, [vectorDays]) : null;
+      const tooMany = await pool.query(FORGET_TOO_MANY, [vectorsMax]);
+      return (
+        (jobs?.rows[0]?.count ?? 0) >= JOBS_MAX ||
+        [old, tooMany].some((result) => (result?.rowCount ?? 0) >= VECTORS_MAX)
+      );
     },
   };
 }

@@ -175,6 +175,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       keyName: row.summary.keyName,
       weight: row.weight,
       priority: row.summary.priority,
+      tags: row.summary.tags,
       idempotencyKey: `${run.id}/${one.key}`,
       say: (part, text) => say(one, part, text),
     };

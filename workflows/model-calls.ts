@@ -24,6 +24,8 @@ export interface ModelCallRequest {
   /** The key's share against others'. */
   weight: number;
   priority: Priority;
+  /** Of the run that it is for: kept in the ledger. */
+  tags?: readonly string[] | undefined;
   /** The same for each try of the same work. */
   idempotencyKey: string;
   /** What it is a part of. */

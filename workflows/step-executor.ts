@@ -21,6 +21,8 @@ export interface StepAttempt {
   /** The key's share against others'. */
   weight: number;
   priority: Priority;
+  /** The run's. */
+  tags?: readonly string[];
   /** The same for every attempt of this step: `<run>/<step>`. */
   idempotencyKey: string;
   /** Its part of a trace, for what it calls; undefined where nobody takes traces. */

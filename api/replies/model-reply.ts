@@ -28,14 +28,14 @@ const UNREAD_BYTES_MAX = 1_000_000;
 
 export function createModelReply(res: Response, jobId: JobId, model: string): ModelReply {
   return {
-    queued({ position, etaMs }) {
+    queued({ position, etaMs, isPaused }) {
       if (!res.headersSent) {
         res.setHeader('x-citadel-job-id', jobId);
         setProcessingTime(res);
         res.writeHead(200, SSE_HEADERS);
       }
       const eta = etaMs === null ? '' : ` eta_ms=${etaMs}`;
-      res.write(`: queued position=${position}${eta}\n\n`);
+      res.write(`: queued position=${position}${eta}${isPaused ? ' paused=true' : ''}\n\n`);
     },
     begin(facts) {
       if (res.headersSent) {

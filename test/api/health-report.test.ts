@@ -57,13 +57,14 @@ test('a queue that cannot be counted is down, without numbers', async () => {
       queue: (name) =>
         ({
           counts: () => (name === 'embedding' ? Promise.reject(new Error('away')) : Promise.resolve(counts)),
+          isPaused: () => Promise.resolve(name === 'heavyweight'),
         }) as never,
     },
   });
 
   expect(queues).toEqual({
-    lightweight: { status: 'up', ...counts },
-    heavyweight: { status: 'up', ...counts },
-    embedding: { status: 'down', waiting: null, active: null, delayed: null, dead: null },
+    lightweight: { status: 'up', paused: false, ...counts },
+    heavyweight: { status: 'up', paused: true, ...counts },
+    embedding: { status: 'down', paused: false, waiting: null, active: null, delayed: null, dead: null },
   });
 });

@@ -142,6 +142,7 @@ const MEASURED = {
   queued_ms: expect.any(Number),
   total_ms: expect.any(Number),
   created_at: expect.any(Date),
+  tags: [],
 };
 
 describe('the ledger has one row for', () => {

@@ -192,6 +192,13 @@ describe('answers are as /openapi.json describes them', () => {
     for (const part of ['', '/live', '/ready', '/servers', '/queues']) await ask(`GET /api/v1/health${part}`);
   });
 
+  test('those of who operates it', async () => {
+    await ask('GET /api/v1/usage?by=key');
+    await ask('POST /api/v1/queues/{class}/pause', ['heavyweight']);
+    await ask('POST /api/v1/queues/{class}/resume', ['heavyweight']);
+    await ask('POST /api/v1/config/reload');
+  });
+
   test('those of keys', async () => {
     const limits = { requests_per_minute: 5, token_budget: { tokens: 9, per: 'day' } };
     const { id = '' } = await ask('POST /api/v1/keys', [], { name: 'app', ...limits });

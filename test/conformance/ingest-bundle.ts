@@ -69,7 +69,13 @@ export async function ingestBundle(pool: SqlPool) {
     embedder,
     service,
     documents: createPostgresDocumentStore(pool),
-    sweep: createRagSweep({ store: createPostgresSweepStore(pool), vectors, blobs, keptDays: 7 }),
+    sweep: createRagSweep({
+      store: createPostgresSweepStore(pool),
+      vectors,
+      blobs,
+      keptDays: 7,
+      forget: { jobDays: 30, vectorDays: 30 },
+    }),
     build,
     turn,
     /** Takes turns until nobody's turn is left. */

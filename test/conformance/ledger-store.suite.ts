@@ -73,7 +73,7 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
   });
 
   test('an entry is kept with all it says', async () => {
-    const entry = newEntry();
+    const entry = newEntry({ tags: ['a "b"', 'é\0,{\ud800}'] });
     const store = createPostgresLedgerStore(fixture.pool);
 
     await store.append([entry]);
@@ -97,6 +97,7 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
         outcome: 'failed',
         error_code: 'no_healthy_server',
         created_at: entry.createdAt,
+        tags: ['a "b"', 'é,{\ufffd}'],
       },
     ]);
   });

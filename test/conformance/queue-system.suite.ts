@@ -52,6 +52,33 @@ export function queueSystemSuite(start: () => Promise<QueueSystemFixture>): void
     return await taken.promise;
   }
 
+  test('jobs of a paused queue wait, whichever process has consumers, and run once it is resumed', async () => {
+    const ran: JobId[] = [];
+    consume(async ({ id }) => {
+      ran.push(id);
+      return { status: 'done' };
+    });
+    const [first, second] = [newJobId(), newJobId()];
+
+    await queue().setPaused(true);
+    await queue().add(first, {}, TAG);
+    expect(await queue().isPaused()).toBe(true);
+    expect(await system.queue('heavyweight').isPaused()).toBe(false);
+    // Whoever could claim it has looked by the time that a second one is in the store and claimed by nobody.
+    await queue().add(second, {}, TAG);
+    expect(await Promise.all([first, second].map((id) => queue().state(id)))).toEqual([
+      { status: 'waiting' },
+      { status: 'waiting' },
+    ]);
+    expect(await queue().remove(second)).toBe(true);
+    expect(ran).toEqual([]);
+
+    await queue().setPaused(false);
+    await waitFor(() => ran.length > 0, 'the job ran');
+    expect(ran).toEqual([first]);
+    expect(await queue().isPaused()).toBe(false);
+  });
+
   test('a job is in the store before anyone consumes it', async () => {
     const id = newJobId();
 

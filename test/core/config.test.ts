@@ -13,7 +13,6 @@ describe('loadConfig', () => {
     expect(load()).toEqual({
       host: '127.0.0.1',
       port: 8002,
-      prices: {},
       tracing: { isDisabled: false, exporter: 'otlp', sampler: 'parentbased_always_on', sampledShare: 1 },
       portIsSet: false,
       dataDir: join(cwd, 'data'),
@@ -29,6 +28,8 @@ describe('loadConfig', () => {
       webhookSecret: undefined,
       serverUrl: undefined,
       serverKey: undefined,
+      prices: {},
+      retention: { runsDays: 30, eventsDays: 30, ledgerDays: 90, ingestsDays: 30, vectorsDays: 30 },
       servers: [],
       logLevel: 'info',
       classes: {
@@ -117,13 +118,16 @@ describe('loadConfig', () => {
     });
   });
 
-  test('prices are read from the file and from the environment', () => {
-    const { load } = setup({ 'citadel.yaml': 'prices: {phi3: {input: 0.5, output: 1.25}}\n' });
+  test('prices come from the file, or as JSON from the environment', () => {
+    const { load, problems } = setup({ 'citadel.yaml': 'prices: { phi3: { input: 0.5, output: 1 } }\n' });
 
-    expect(load().prices).toEqual({ phi3: { input: 0.5, output: 1.25 } });
-    expect(load({ CITADEL_PRICES: '{"m:1":{"input":0,"output":2}}' }).prices).toEqual({
-      'm:1': { input: 0, output: 2 },
+    expect(load().prices).toEqual({ phi3: { input: 0.5, output: 1 } });
+    expect(load({ CITADEL_PRICES: '{"x":{"input":0,"output":2}}' }).prices).toEqual({
+      x: { input: 0, output: 2 },
     });
+    expect(problems({ CITADEL_PRICES: '{"x":{"input":-1,"output":2}}' })).toEqual([
+      expect.stringContaining('CITADEL_PRICES.x.input'),
+    ]);
   });
 
   test('what webhooks and http steps may reach is read from the file and from the environment, and both count', () => {

@@ -45,6 +45,8 @@ export function createMemoryQueues(): MemoryQueues {
     },
     counts: notHere,
     nextAddedAtMs: notHere,
+    setPaused: notHere,
+    isPaused: notHere,
     consume: notHere,
   };
 

@@ -4,6 +4,7 @@ import { createPgPool } from '../../storage/pg-pool.ts';
 import { isConnectionError } from '../../storage/sql-errors.ts';
 import { keyStoreSuite } from '../conformance/key-store.suite.ts';
 import { ledgerStoreSuite } from '../conformance/ledger-store.suite.ts';
+import { retentionSuite } from '../conformance/retention.suite.ts';
 import { runStoreSuite } from '../conformance/run-store.suite.ts';
 import { schedulesSuite } from '../conformance/schedules.suite.ts';
 import { serverStoreSuite } from '../conformance/server-store.suite.ts';
@@ -38,6 +39,7 @@ describeWith(postgresService, 'a pool on a Postgres server', () => {
   describe('with the registry of servers', () => serverStoreSuite(open));
   describe('the keys', () => keyStoreSuite(open));
   describe('the runs', () => runStoreSuite(open));
+  describe('what is old', () => retentionSuite(open));
   describe('the schedules', () => schedulesSuite(open));
   describe('webhooks to be sent', () => webhookOutboxSuite(open));
 

@@ -6,6 +6,7 @@ import { createLifecycle, type Lifecycle } from '../../core/lifecycle.ts';
 import { createPglitePool, type PglitePoolOptions } from '../../storage/pglite-pool.ts';
 import { keyStoreSuite } from '../conformance/key-store.suite.ts';
 import { ledgerStoreSuite } from '../conformance/ledger-store.suite.ts';
+import { retentionSuite } from '../conformance/retention.suite.ts';
 import { runStoreSuite } from '../conformance/run-store.suite.ts';
 import { schedulesSuite } from '../conformance/schedules.suite.ts';
 import { serverStoreSuite } from '../conformance/server-store.suite.ts';
@@ -68,6 +69,7 @@ describe('the ledger on PGlite', () => ledgerStoreSuite(openShared));
 describe('with the registry of servers', () => serverStoreSuite(openShared));
 describe('the keys on PGlite', () => keyStoreSuite(openShared));
 describe('the runs on PGlite', () => runStoreSuite(openShared));
+describe('what is old on PGlite', () => retentionSuite(openShared));
 describe('the schedules on PGlite', () => schedulesSuite(openShared));
 describe('webhooks to be sent on PGlite', () => webhookOutboxSuite(openShared));
 

@@ -14,6 +14,8 @@ export interface TestCitadel {
   /** The simulated model server. */
   model: DemoServer;
   process: CitadelProcess;
+  /** Holds its data, and its citadel.yaml where a test writes one. */
+  directory: string;
   logLines: string[];
   post(path: string, body: unknown, options?: PostOptions): Promise<Response>;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
@@ -57,7 +59,7 @@ export async function startTestCitadel(options: TestCitadelOptions = {}): Promis
   const model = createDemoServer({ simModels: true, models: models.map((id) => ({ id })), ...server });
   await model.start();
   const logLines: string[] = [];
-  const config = loadConfig({
+  const source = {
     env: {
       PORT: '0',
       CITADEL_DATA_DIR: directory,
@@ -69,9 +71,11 @@ export async function startTestCitadel(options: TestCitadelOptions = {}): Promis
       ...env,
     },
     cwd: directory,
-  });
+  };
+  const config = loadConfig(source);
   const citadel = await startCitadel({
     config,
+    loadConfig: () => loadConfig(source),
     roles: options.roles ?? EVERYTHING,
     logger: createLogger({
       level: 'debug',
@@ -87,6 +91,7 @@ export async function startTestCitadel(options: TestCitadelOptions = {}): Promis
     url,
     model,
     process: citadel,
+    directory,
     logLines,
     post: (path, body, { headers, signal } = {}) =>
       fetch(url + path, {

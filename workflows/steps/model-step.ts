@@ -148,7 +148,7 @@ function call(
   { endpoint, body, part, pieces, isCharged = false }: Call,
   signal: AbortSignal,
 ): Promise<ModelCallEnd> {
-  const { keyName, weight, priority, idempotencyKey, trace } = attempt;
+  const { keyName, weight, priority, tags, idempotencyKey, trace } = attempt;
   return models.call(
     {
       endpoint,
@@ -157,6 +157,7 @@ function call(
       isCharged,
       weight,
       priority,
+      tags,
       // Another question is other work.
       idempotencyKey: part === 0 ? idempotencyKey : `${idempotencyKey}/${part}`,
       trace,

@@ -81,6 +81,7 @@ const Queues = z.record(
   z.string(),
   z.object({
     status: z.enum(['up', 'down']),
+    paused: z.boolean().nullable(),
     waiting: MaybeCount,
     active: MaybeCount,
     delayed: MaybeCount,

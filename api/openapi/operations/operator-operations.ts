@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { ApiKeyPatch, NewApiKey } from '../../../core/schemas/api-key.ts';
 import { PageQuery } from '../../list-page.ts';
+import { UsageParams } from '../../routes/usage.ts';
 import { ApiKey, IssuedApiKey } from '../answers/key-answers.ts';
+import { ConfigReload, PausedQueue, Usage } from '../answers/operator-answers.ts';
 import {
   Alive,
   EnterpriseHealth,
@@ -133,6 +135,49 @@ const HEALTH_OPERATIONS: Operation[] = [
   },
 ];
 
+const RUNNING = { tag: 'Operators', caller: 'admin' } as const;
+
+const RUNNING_OPERATIONS: Operation[] = [
+  {
+    ...RUNNING,
+    method: 'get',
+    caller: 'user',
+    path: '/api/v1/usage',
+    id: 'getUsage',
+    summary: 'Calls, tokens and cost by model, key or tag; of the last 30 days unless told',
+    query: UsageParams,
+    answers: answers("All keys' for an admin, else the caller's own.", Usage),
+    errors: NO_STORE,
+  },
+  {
+    ...RUNNING,
+    method: 'post',
+    path: '/api/v1/queues/{class}/pause',
+    id: 'pauseQueue',
+    summary: 'Has what is queued for a class wait, in every process, until it is resumed',
+    answers: answers('It is paused.', PausedQueue),
+    errors: NO_STORE,
+  },
+  {
+    ...RUNNING,
+    method: 'post',
+    path: '/api/v1/queues/{class}/resume',
+    id: 'resumeQueue',
+    summary: 'Lets a class go on',
+    answers: answers('It goes on.', PausedQueue),
+    errors: NO_STORE,
+  },
+  {
+    ...RUNNING,
+    method: 'post',
+    path: '/api/v1/config/reload',
+    id: 'reloadConfig',
+    summary: 'Has this process read its configuration again; a wrong one changes nothing',
+    answers: answers('What changed.', ConfigReload),
+    errors: ['invalid_request'],
+  },
+];
+
 const PAGE = { description: 'A page for browsers.', media: 'text/html' } as const;
 
 const PAGE_OPERATIONS: Operation[] = [
@@ -194,4 +239,9 @@ const PAGE_OPERATIONS: Operation[] = [
   },
 ];
 
-export const OPERATOR_OPERATIONS: Operation[] = [...KEY_OPERATIONS, ...HEALTH_OPERATIONS, ...PAGE_OPERATIONS];
+export const OPERATOR_OPERATIONS: Operation[] = [
+  ...KEY_OPERATIONS,
+  ...HEALTH_OPERATIONS,
+  ...RUNNING_OPERATIONS,
+  ...PAGE_OPERATIONS,
+];
