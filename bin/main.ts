@@ -16,6 +16,9 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   keys: async () => (await import('./commands/keys.ts')).keys,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   usage: async () => (await import('./commands/usage.ts')).usage,
+  backup: async () => (await import('./commands/backup.ts')).backup,
+  restore: async () => (await import('./commands/restore.ts')).restore,
+  move: async () => (await import('./commands/move.ts')).move,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
 };
 

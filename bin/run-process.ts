@@ -43,13 +43,15 @@ export async function runProcess(
     logger.info('stopped before the start was done');
     process.exit(0);
   });
-  process.on('SIGHUP', () => {
-    try {
-      citadel.reloadConfig();
-    } catch (error) {
-      logger.error('the configuration was not read again', { error: error as Error });
-    }
-  });
+  // On a terminal the signal says that the terminal is closed: there it ends the process, as it does by default.
+  if (!process.stdout.isTTY)
+    process.on('SIGHUP', () => {
+      try {
+        citadel.reloadConfig();
+      } catch (error) {
+        logger.error('the configuration was not read again', { error: error as Error });
+      }
+    });
   onReady(citadel, config);
   await stopAsked;
 

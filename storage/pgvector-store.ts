@@ -168,7 +168,7 @@ function requireLength({ dimensions }: OpenIndex, vector: Float32Array | null): 
 }
 
 /** The schema that the extension's types are in, quoted. In ours where it was not there: any search path finds it so. */
-async function findOrMakeExtension(pool: SqlPool): Promise<string> {
+export async function findOrMakeExtension(pool: SqlPool): Promise<string> {
   const known = await findExtension(pool);
   if (known !== null) return known;
   const failure = await pool.query('CREATE EXTENSION IF NOT EXISTS vector SCHEMA citadel').then(

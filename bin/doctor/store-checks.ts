@@ -62,7 +62,8 @@ export function databaseCheck(
   };
 }
 
-const EMBEDDED_CURE = 'Where the machine itself may fail, set DATABASE_URL to a Postgres.';
+const EMBEDDED_CURE =
+  'Where the machine itself may fail, set DATABASE_URL to a Postgres (citadel move --to takes the data there).';
 
 async function embeddedFindings(examined: ExaminedDatabase, server: RunningServer | null): Promise<Found[]> {
   const durability = warn(
@@ -72,7 +73,7 @@ async function embeddedFindings(examined: ExaminedDatabase, server: RunningServe
   if (server) return [await askServer(server), durability];
   const result = await examined.catch((error: Error) => error);
   if (result instanceof Error) {
-    const cure = 'Stop what has it open, or restore a copy of its directory.';
+    const cure = 'Stop what has it open, or restore a backup (citadel restore <file>).';
     return [problem(`the embedded database cannot be opened: ${result.message}`, cure)];
   }
   if (!result) return [ok('embedded: made at the first start'), durability];
