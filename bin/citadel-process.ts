@@ -1,41 +1,26 @@
 // The composition root: the one place that sees every room. What is started here is stopped in reverse order.
 
-import { createApp } from '../api/app.ts';
 import { createHealthApp, type HealthAppOptions } from '../api/health-app.ts';
-import type { HealthStore } from '../api/health-report.ts';
 import { createWaitingApp } from '../api/waiting-app.ts';
 import { type Config, loadConfig } from '../core/config.ts';
-import { AppError } from '../core/errors.ts';
 import { newInboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { endsWithin } from '../core/time-limit.ts';
-import type { Tracing } from '../core/tracing.ts';
-import { createDashboards } from '../dashboards/dashboards.ts';
-import type { Dispatcher } from '../jobs/dispatcher.ts';
-import { type Balancer, createBalancer } from '../servers/balancer.ts';
+import { createBalancer } from '../servers/balancer.ts';
 import { createMeasuredPool } from '../storage/measured-pool.ts';
-import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
-import { createPostgresUsageStore } from '../storage/postgres-usage-store.ts';
-import { createAttemptMetrics } from '../workers/attempt-metrics.ts';
-import { createJobMover } from '../workers/job-mover.ts';
-import { addPoolMetrics } from '../workers/pool-metrics.ts';
-import { createRetryBudget } from '../workers/retry-budget.ts';
-import { createWorkerPool, type WorkerPool } from '../workers/worker-pool.ts';
-import { openAccessSide } from './access-side.ts';
-import { type CallSide, openCallSide } from './call-side.ts';
+import { endApi, startApi } from './api-side.ts';
 import { createConfigReload, type ReloadResult } from './config-reload.ts';
 import { createFrontDoor, type FrontDoor } from './front-door.ts';
-import { type KeySide, openKeySide } from './key-side.ts';
 import { type MetricsSide, openMetrics, openWorkerAccess, watchAround } from './metrics-side.ts';
 import { type ModelSide, openModelSide } from './model-side.ts';
-import { createServerAnnouncement } from './server-announcement.ts';
+import { startPools } from './pool-side.ts';
+import { openStoreSide, type StoreSide } from './store-side.ts';
 import { createStoreWait } from './store-wait.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
 import { openTracing } from './tracing-side.ts';
-import { VERSION } from './version.ts';
-import { openWorkSide, type WorkSide } from './work-side.ts';
+import type { WorkSide } from './work-side.ts';
 
 /** What a process does: serve HTTP, run jobs of some classes, or both. */
 export interface Roles {
@@ -72,15 +57,7 @@ interface CitadelOptions {
   signal?: AbortSignal;
 }
 
-interface ApiSide {
-  dispatcher: Dispatcher;
-  port: number;
-  keyCount: number;
-}
-
 const GRACE_MS = 20_000;
-/** For the last answers to leave once every job has ended. */
-const LAST_ANSWERS_MS = 500;
 
 /** Starts Citadel in this process. Throws an Error for the operator, with nothing left running. */
 export async function startCitadel(options: CitadelOptions): Promise<CitadelProcess> {
@@ -108,7 +85,10 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     learnsFromCalls: config.health.passive,
   });
   life.defer('balancer', () => balancer.close());
-  const pools = startPools({ config, roles, logger, queues, models, balancer, life, metrics, tracing });
+  const pools = startPools({
+    ...{ config, logger, queues, models, balancer, life, metrics, tracing },
+    classes: roles.classes,
+  });
   let leaving = false;
   const { registry } = models;
   const stores = watchAround(metrics, { queues, store, registry, balancer });
@@ -173,149 +153,6 @@ async function openStores(
   return { store, queues };
 }
 
-interface PartsDeps {
-  config: Config;
-  logger: Logger;
-  queues: Queues;
-  models: ModelSide;
-  balancer: Balancer;
-  life: Lifecycle;
-  metrics: MetricsSide['metrics'];
-  tracing: Tracing;
-}
-
-function startPools({
-  config,
-  roles,
-  logger,
-  queues,
-  models,
-  balancer,
-  life,
-  metrics,
-  tracing,
-}: PartsDeps & { roles: Roles }): WorkerPool[] {
-  const { client } = models;
-  const retryBudget = createRetryBudget({
-    share: config.limits.retryBudget,
-    floor: config.limits.retryFloorPer10s,
-  });
-  const attemptMetrics = createAttemptMetrics(metrics);
-  const byClass = roles.classes.map((modelClass) => {
-    const pool = createWorkerPool({
-      modelClass,
-      queues,
-      balancer,
-      client,
-      // Read at each call, since some of it can change while the process runs.
-      times: config.limits,
-      attemptsMax: config.limits.attempts,
-      retryBudget,
-      concurrency: config.classes[modelClass].concurrency,
-      logger,
-      metrics: attemptMetrics,
-      tracing,
-    });
-    pool.start();
-    // A worker whose store is closed under it spins.
-    life.defer('workers', () => pool.stop(0));
-    return [modelClass, pool] as const;
-  });
-  const pools = byClass.map(([, pool]) => pool);
-  addPoolMetrics(metrics, new Map(byClass));
-  if (pools.length > 0) {
-    const mover = createJobMover({ bus: queues.bus, pools });
-    life.defer('job mover', () => mover.close());
-  }
-  return pools;
-}
-
-/** What every process does that has a store. */
-interface StoreSide {
-  store: Store;
-  calls: CallSide;
-  keys: KeySide;
-  work: WorkSide;
-}
-
-async function openStoreSide(deps: Parameters<typeof openCallSide>[0]): Promise<StoreSide> {
-  const calls = openCallSide(deps);
-  const keys = await openKeySide({ ...deps, ledger: calls.ledger });
-  const work = await openWorkSide({ ...deps, calls, keys });
-  return { store: deps.store, calls, keys, work };
-}
-
-interface ApiDeps extends PartsDeps, StoreSide, MetricsSide {
-  door: FrontDoor;
-  stores: HealthStore[];
-  reloadConfig: () => ReloadResult;
-  isLeaving: () => boolean;
-}
-
-async function startApi(deps: ApiDeps): Promise<ApiSide> {
-  const { config, logger, queues, models, balancer, store, life, isLeaving } = deps;
-  const { metrics, metricsPage, tracing, stores } = deps;
-  const { ledger, admission, dispatcher, aliases, queuePauses } = deps.calls;
-  const { registry, serverAdmin } = models;
-  if (!serverAdmin) throw new Error('The API needs a store for what it says of servers.');
-  const announcement = store.kind === 'pglite' ? createServerAnnouncement(config) : null;
-  const operatorKey = announcement?.operatorKey;
-  const access = openAccessSide({ config, queues, keys: deps.keys, operatorKey });
-  const health = {
-    registry,
-    queues,
-    inFlight: balancer.inFlight,
-    stores: [
-      { name: 'queue', kind: queues.kind, ping: () => queues.ping() },
-      { name: 'database', kind: store.kind, ping: () => store.query('SELECT 1') },
-    ],
-  };
-  const dashboards = createDashboards({
-    ...health,
-    ...access,
-    ...{ admission, isLeaving, logger },
-    activity: createPostgresActivityStore(store),
-    inspection: deps.work.inspection,
-    nativeQueues: queues.native(),
-  });
-  const handler = createApp({
-    ...health,
-    ...access,
-    ...deps.work,
-    ...deps.work.rag,
-    ...deps.work.ingest,
-    ingestBytesMax: config.limits.ingestBytes,
-    uploadBytesMax: config.limits.uploadBytes,
-    hasWebhookSecret: config.webhookSecret !== undefined,
-    totalMs: config.limits.totalMs,
-    aliases,
-    serverAdmin,
-    routing: balancer,
-    inFlight: balancer.inFlight,
-    ...{ stores, metrics, metricsPage, tracing },
-    dispatcher,
-    ledger,
-    bus: queues.bus,
-    jsonDepthMax: config.limits.jsonDepth,
-    admission,
-    queuePauses,
-    usageStore: createPostgresUsageStore(store),
-    prices: () => config.prices,
-    reloadConfig: deps.reloadConfig,
-    isLeaving,
-    bodyBytesMax: config.limits.bodyBytes,
-    version: VERSION,
-    corsOrigins: config.corsOrigins,
-    startedSeconds: Math.floor(Date.now() / 1000),
-    logger,
-    dashboards,
-  });
-  const port = await deps.door.serve(handler);
-  await announcement?.publish(port);
-  life.defer('announcement', () => announcement?.withdraw());
-  return { dispatcher, port, keyCount: config.apiKeys.length + access.keyRing.size() };
-}
-
 /** A worker's. It answers until the last job has ended, so that whoever watches it sees it leave. */
 function serveHealth(
   {
@@ -327,10 +164,4 @@ function serveHealth(
 ): Promise<number> {
   const authenticator = openWorkerAccess(config, side?.keys.keyRing);
   return door.serve(createHealthApp({ ...app, authenticator, corsOrigins: config.corsOrigins }));
-}
-
-async function endApi({ dispatcher }: ApiSide, door: FrontDoor): Promise<void> {
-  dispatcher.endAll(new AppError('overloaded', 'Citadel is shutting down.', { retryAfterSeconds: 5 }));
-  await endsWithin(door.drain(), LAST_ANSWERS_MS);
-  door.destroy();
 }
