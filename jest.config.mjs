@@ -9,6 +9,6 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
-  // For two cores: the suites of real processes wait in real time, and a third worker fills those gaps.
-  maxWorkers: 3,
+  // For two cores: the suites of real processes wait in real time, and two more workers fill those gaps.
+  maxWorkers: 4,
 };

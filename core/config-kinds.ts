@@ -134,7 +134,10 @@ export const aliasMap: Kind<Record<string, string[]>> = {
   fromText: jsonOf,
 };
 
-const Price = z.number('takes a number').min(0, 'takes 0 or more').max(1_000_000, 'takes at most 1000000');
+const Price = z
+  .number('takes a number')
+  .min(0, 'takes 0 or more')
+  .max(1_000_000_000, 'takes at most 1000000000');
 
 /** Model -> what a million of its tokens cost; in a variable, as JSON. */
 export const priceMap: Kind<Record<string, { input: number; output: number }>> = {

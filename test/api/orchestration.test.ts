@@ -144,7 +144,14 @@ describe('health', () => {
   test('/health/enterprise tells of servers, queues and stores', async () => {
     const { status, body } = await get('/health/enterprise');
 
-    const counts = { status: 'up', waiting: 0, active: 0, delayed: 0, dead: expect.any(Number) };
+    const counts = {
+      status: 'up',
+      waiting: 0,
+      active: 0,
+      delayed: 0,
+      dead: expect.any(Number),
+      paused: false,
+    };
     expect(status).toBe(200);
     expect(body).toEqual({
       cluster_status: 'healthy',
