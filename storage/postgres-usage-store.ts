@@ -17,7 +17,7 @@ const GROUPS = {
 
 // Where no server has told, what the call counted for stands as its answer.
 const sumsBy = ({ name, from }: (typeof GROUPS)[UsageGroup]) => `
-  SELECT ${name} AS name, ledger.model, count(*) AS requests, count(*) FILTER (WHERE outcome <> 'succeeded') AS failed,
+  SELECT ${name} AS name, ledger.model, count(*) AS requests, count(*) FILTER (WHERE outcome = 'failed') AS failed,
     coalesce(sum(prompt_tokens), 0) AS input,
     coalesce(sum(coalesce(completion_tokens, CASE WHEN prompt_tokens IS NULL THEN charged_tokens END)), 0) AS output
   FROM ${from}

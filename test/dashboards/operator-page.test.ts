@@ -140,6 +140,9 @@ describeWith(chromiumService, 'the operator page', () => {
   test('jobs are found by model, status, kind and time', async () => {
     await open('jobs');
     await page.getByLabel('model').fill(SCRIPT);
+    // The models come, and the page is drawn anew: what was typed stays.
+    await page.locator('#models option').first().waitFor({ state: 'attached' });
+    expect(await page.getByLabel('model').inputValue()).toBe(SCRIPT);
     await page.keyboard.press('Enter');
     const row = page.locator('a.list-row');
     await waitFor(async () => (await row.count()) === 1, 'the one job');

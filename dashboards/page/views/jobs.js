@@ -1,6 +1,7 @@
 import { call } from '../api.js';
 import { count, time } from '../format.js';
 import { html } from '../html.js';
+import { FilterField } from '../parts/filter-field.js';
 import { Badge, Failure } from '../parts/marks.js';
 import { usePages } from '../parts/pages.js';
 import { VirtualList } from '../parts/virtual-list.js';
@@ -46,11 +47,11 @@ function Filters({ filters, onChange }) {
   return html`<form class="filters" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
     <${Choice} name="status" all=${STATUSES} filters=${filters} onChange=${change} />
     <${Choice} name="kind" all=${KINDS} filters=${filters} onChange=${change} />
-    <label>model <input name="model" list="models" value=${filters.model} onChange=${change} /></label>
+    <${FilterField} label="model" name="model" list="models" value=${filters.model} onChange=${change} />
     <datalist id="models">${models.data?.data.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id} />`)}</datalist>
-    <label>key <input name="key" value=${filters.key} onChange=${change} /></label>
-    <label>from <input name="since" type="datetime-local" value=${filters.since} onChange=${change} /></label>
-    <label>to <input name="until" type="datetime-local" value=${filters.until} onChange=${change} /></label>
+    <${FilterField} label="key" name="key" value=${filters.key} onChange=${change} />
+    <${FilterField} label="from" name="since" type="datetime-local" value=${filters.since} onChange=${change} />
+    <${FilterField} label="to" name="until" type="datetime-local" value=${filters.until} onChange=${change} />
     <button type="button" class="plain" onClick=${() => onChange(NO_FILTERS)}>Clear</button>
   </form>`;
 }

@@ -1,5 +1,6 @@
 import { count, time } from '../format.js';
 import { html } from '../html.js';
+import { FilterField } from '../parts/filter-field.js';
 import { Badge, Failure } from '../parts/marks.js';
 import { usePages } from '../parts/pages.js';
 import { VirtualList } from '../parts/virtual-list.js';
@@ -22,8 +23,8 @@ export function Runs() {
           ${STATUSES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}
         </select>
       </label>
-      <label>workflow <input name="workflow" value=${filters.workflow} onChange=${change} /></label>
-      <label>tag <input name="tag" value=${filters.tag} onChange=${change} /></label>
+      <${FilterField} label="workflow" name="workflow" value=${filters.workflow} onChange=${change} />
+      <${FilterField} label="tag" name="tag" value=${filters.tag} onChange=${change} />
     </form>
     <${Failure} error=${error} />
     <${VirtualList} items=${items} hasMore=${hasMore} onNearEnd=${more} label="Runs" head=${HEAD} row=${toRow} />
