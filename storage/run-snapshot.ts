@@ -29,8 +29,9 @@ const SELECT_RUN = `
     ) - now())::double precision * 1000 AS next_in_ms
   FROM citadel.run WHERE id = $1`;
 
+// By the index that is for this alone (migration 012).
 const SELECT_STEPS = `
-  SELECT ${STEP_COLUMNS} FROM citadel.step WHERE run_id = $1 AND revision > $2 ORDER BY position`;
+  SELECT ${STEP_COLUMNS} FROM citadel.step WHERE run_id || '' = $1 AND revision > $2 ORDER BY position`;
 
 const Moment = z.object({
   is_late: z.boolean(),

@@ -32,7 +32,7 @@ async function submit(api: FleetProcess, path: string, body: object): Promise<st
 describeWith(redisService, 'with two API processes', () => {
   describeWith(postgresService, 'on one Redis and one Postgres', () => {
     test(
-      'a reader of events goes on at the other one, a call is joined there, and a worker takes in what both leave',
+      'a reader of events goes on at the other one, a call is joined there, a pause holds for both, and a worker takes in what both leave',
       async () => {
         const postgres = await startPostgres();
         try {
@@ -42,6 +42,7 @@ describeWith(redisService, 'with two API processes', () => {
             await resumeElsewhere(one, other);
             const calls = () => model.requests.filter(({ method }) => method === 'POST').length;
             await joinElsewhere(one, other, calls);
+            await pauseForBoth(one, other);
             await takeInElsewhere(one, other, env.DATABASE_URL);
           });
         } finally {
@@ -52,6 +53,20 @@ describeWith(redisService, 'with two API processes', () => {
     );
   });
 });
+
+async function pauseForBoth(one: FleetProcess, other: FleetProcess): Promise<void> {
+  await one.post('/api/v1/queues/lightweight/pause', {});
+  const { body } = await other.post(CHAT, chat(MODEL, 'wait', { stream: true }));
+  let text = '';
+  for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    // Once is enough: it is let go by the other process.
+    if (text.includes('paused=true') && !text.includes('data:')) {
+      await one.post('/api/v1/queues/lightweight/resume', {});
+    }
+  }
+  expect(text).toMatch(/^: queued position=1 paused=true\n[\s\S]*data: \[DONE\]\n\n$/);
+}
 
 /** Frozen, an API process takes in nothing; what it had begun is another's when its lease is over. */
 async function takeInElsewhere(one: FleetProcess, other: FleetProcess, database: string): Promise<void> {
