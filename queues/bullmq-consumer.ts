@@ -2,12 +2,11 @@
 // I2: a ring of the doorbell is followed by a claim of ours: a job whose ring we took is not left to nobody.
 // I3: a job in hand ends in exactly one call of the engine, tried again while the store is away.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Job } from 'bullmq';
+import { Job } from 'bullmq';
 import type { JobId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ConsumeOptions, JobConsumer, JobOutcome, TakenJob } from '../jobs/job-queue.ts';
-import type { BullmqStore } from './bullmq-store.ts';
-import { createClaimPairing } from './claim-pairing.ts';
+import type { BullmqStore, NewJob } from './bullmq-store.ts';
 import { createDoorbellListener } from './doorbell-listener.ts';
 import { createHeldJobs } from './held-jobs.ts';
 import { endJob } from './job-ending.ts';
@@ -19,11 +18,20 @@ interface BullmqConsumerOptions extends ConsumeOptions {
 }
 
 export interface BullmqConsumer extends JobConsumer {
+  /** Adds a job of this process as one in hand, by the short way. False where that cannot be: nothing has happened. */
+  take(job: NewJob): Promise<boolean>;
   /** Told of an add of this process that has just begun, so that its job is claimed in the same breath. */
   expect(id: JobId, added: Promise<unknown>): void;
   hasRoom(): boolean;
   /** There may be jobs again. */
   wake(): void;
+}
+
+/** A job in hand, and BullMQ's own object of it; null for one that came by the short way. */
+interface Grip {
+  taken: TakenJob;
+  token: string;
+  native: Job | null;
 }
 
 /** The longest a job waits whose ring was lost. */
@@ -38,8 +46,7 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
   const { name, store, logger, run, onDead } = options;
   const worker = store.openWorker(name);
   const doorbell = store.openDoorbell(name);
-  // On Postgres an end that claims is two statements, and the claim is faster by itself.
-  const pairing = doorbell && createClaimPairing();
+  const shortWay = store.openShortWay(name);
   const held = createHeldJobs(worker, report);
   const expected = new Set<JobId>();
   const idle = new Set<() => void>();
@@ -83,6 +90,23 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
     hasRoom,
     wake,
 
+    async take(job) {
+      if (!hasRoom()) return false;
+      const token = nextToken();
+      reserved++;
+      try {
+        const isTaken = await shortWay.take(job, token);
+        reserved--;
+        if (isTaken) hold({ taken: { ...job, attempt: 1 }, token, native: null });
+        return isTaken;
+      } catch (error) {
+        reserved--;
+        throw error;
+      } finally {
+        tellIfIdle();
+      }
+    },
+
     expect(id, added) {
       listener?.tellOwnAdd();
       if (!hasRoom()) {
@@ -92,20 +116,8 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
       reserved++;
       expectedClaims++;
       expected.add(id);
-      const claimed = () => lookAfterExpected(id, added);
-      const make = () => claim().then(claimed);
-      if (!pairing) {
-        // By then the add has been written, and the claim leaves behind it in the same packet.
-        setImmediate(make);
-        return;
-      }
-      pairing.add({
-        make,
-        carried() {
-          reserved--;
-          claimed();
-        },
-      });
+      // By then the add has been written, and the claim leaves behind it in the same packet.
+      setImmediate(() => claim().then(() => lookAfterExpected(id, added)));
     },
 
     setConcurrency(count) {
@@ -127,7 +139,6 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
       clearInterval(polling);
       for (const timer of wakeTimers) clearTimeout(timer);
       listener?.close();
-      pairing?.close();
       await untilIdle();
       abandoned = true;
       held.close();
@@ -179,11 +190,11 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
 
   /** Uses one reserved slot. Whether there was a job. */
   async function claim(): Promise<boolean> {
-    const token = `${worker.id}:${tokens++}`;
+    const token = nextToken();
     try {
       const job = await worker.getNextJob(token, { block: false });
       reserved--;
-      if (job) hold(job, token);
+      if (job) hold(gripOf(job, token));
       return job !== undefined;
     } catch (error) {
       reserved--;
@@ -195,48 +206,38 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
     }
   }
 
-  async function hold(job: Job, token: string): Promise<void> {
-    const id = job.id as JobId;
+  function nextToken(): string {
+    return `${worker.id}:${tokens++}`;
+  }
+
+  async function hold(grip: Grip): Promise<void> {
+    const { id } = grip.taken;
     expected.delete(id);
-    const abort = held.add(job, token);
-    const outcome = await runHeld(job, abort);
-    const next = await conclude(outcome, job, token);
+    const abort = held.add(id, grip.token);
+    const outcome = await runHeld(grip, abort);
+    const next = await conclude(outcome, grip);
     held.remove(id);
-    if (next) hold(next, token);
+    if (next) hold(gripOf(next, grip.token));
     else if (more) look();
     listener?.listen();
     tellIfIdle();
   }
 
-  async function runHeld(job: Job, abort: AbortController): Promise<JobOutcome> {
-    if (job.deferredFailure) {
-      onDead(toTakenJob(job), job.deferredFailure);
-      return { status: 'dead', reason: job.deferredFailure };
+  async function runHeld({ taken, native }: Grip, abort: AbortController): Promise<JobOutcome> {
+    if (native?.deferredFailure) {
+      onDead(taken, native.deferredFailure);
+      return { status: 'dead', reason: native.deferredFailure };
     }
     if (!open) return { status: 'put-back', delayMs: 0 };
-    return await run(toTakenJob(job), abort);
+    return await run(taken, abort);
   }
 
   /** Tells the store how the job ended. Gives the next one, where that came with the answer. */
-  async function conclude(outcome: JobOutcome, job: Job, token: string): Promise<Job | undefined> {
-    let carried = await claimToCarry(outcome);
+  async function conclude(outcome: JobOutcome, grip: Grip): Promise<Job | undefined> {
     for (;;) {
-      const fetchNext =
-        open && (carried || (held.size() + reserved <= concurrency && (more || doorbell !== null)));
-      if (fetchNext) more = false;
       try {
-        const next = await endJob(worker, { job, token, outcome, fetchNext: Boolean(fetchNext) });
-        if (outcome.status === 'put-back') await comeBackFor(outcome.delayMs);
-        if (next) {
-          more = true;
-          expected.delete(next.id as JobId);
-        }
-        carried?.carried();
-        return next;
+        return await end(outcome, grip);
       } catch (error) {
-        if (fetchNext) more = true;
-        carried?.make();
-        carried = null;
         report(error);
         // BullMQ numbers what it refuses: the job is not ours any more, or an earlier try has been carried out.
         if (abandoned || typeof (error as { code?: unknown }).code === 'number') return undefined;
@@ -245,10 +246,26 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
     }
   }
 
-  function claimToCarry({ status }: JobOutcome) {
-    // A full hand makes room at once.
-    const isFull = held.size() + reserved >= concurrency;
-    return status === 'put-back' || isFull ? null : pairing?.end();
+  async function end(outcome: JobOutcome, { taken, token, native }: Grip): Promise<Job | undefined> {
+    if (outcome.status === 'done' && !native) {
+      if (await shortWay.finish(taken.id, token)) more = true;
+      return undefined;
+    }
+    const job = native ?? (await Job.fromId<unknown>(worker, taken.id));
+    if (!job) return undefined;
+    const fetchNext = open && held.size() + reserved <= concurrency && (more || doorbell !== null);
+    if (fetchNext) more = false;
+    try {
+      const next = await endJob(worker, { job, token, outcome, fetchNext });
+      if (outcome.status === 'put-back') await comeBackFor(outcome.delayMs);
+      if (!next) return undefined;
+      more = true;
+      expected.delete(next.id as JobId);
+      return next;
+    } catch (error) {
+      if (fetchNext) more = true;
+      throw error;
+    }
   }
 
   async function comeBackFor(delayMs: number): Promise<void> {
@@ -280,12 +297,13 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
   }
 }
 
-function toTakenJob(job: Job): TakenJob {
-  return {
+function gripOf(job: Job, token: string): Grip {
+  const taken = {
     id: job.id as JobId,
     data: job.data,
     tag: job.priority,
     attempt: Math.max(1, job.attemptsStarted),
     addedAtMs: job.timestamp,
   };
+  return { taken, token, native: job };
 }

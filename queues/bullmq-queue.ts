@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Logger } from '../core/logger.ts';
 import type { JobQueue, JobState } from '../jobs/job-queue.ts';
 import { type BullmqConsumer, createBullmqConsumer } from './bullmq-consumer.ts';
-import { BULLMQ_PREFIX, type BullmqStore } from './bullmq-store.ts';
+import { BULLMQ_PREFIX, type BullmqStore, JOB_NAME, JOB_OPTIONS, type NewJob } from './bullmq-store.ts';
 import { storeUnavailable, withinStoreLimit } from './store-errors.ts';
 
 interface BullmqQueueOptions {
@@ -21,15 +21,6 @@ export interface BullmqQueue extends JobQueue {
 
 const STORE_LIMIT_MS = 2_000;
 const START_LIMIT_MS = 20_000;
-
-const JOB_OPTIONS = {
-  // A model call's retries are the worker's, on other servers: to BullMQ every job has one attempt.
-  attempts: 1,
-  // The answer has been delivered by then, and the ledger has the facts: no prompt stays in the store.
-  removeOnComplete: true,
-  // The dead letter.
-  removeOnFail: { age: 24 * 3600, count: 1_000 },
-} as const;
 
 const EVENTS_MAX = 100;
 
@@ -56,9 +47,7 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
     },
 
     async add(id, data, tag) {
-      const added = native.add('call', data, { jobId: id, priority: tag });
-      findFree()?.expect(id, added);
-      await withinStoreLimit(added, STORE_LIMIT_MS);
+      await withinStoreLimit(addJob({ id, data, tag, addedAtMs: Date.now() }), STORE_LIMIT_MS);
     },
 
     async reorder(id, tag) {
@@ -123,6 +112,14 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
       });
     },
   };
+
+  async function addJob(job: NewJob): Promise<void> {
+    if (await findFree()?.take(job)) return;
+    const { id, data, tag, addedAtMs } = job;
+    const added = native.add(JOB_NAME, data, { jobId: id, priority: tag, timestamp: addedAtMs });
+    findFree()?.expect(id, added);
+    await added;
+  }
 
   /** A consumer of this process for a job that it adds: one that has room, where there is one. */
   function findFree(): BullmqConsumer | undefined {

@@ -1,4 +1,5 @@
 import type { Queue, QueueOptions, Worker } from 'bullmq';
+import type { JobId } from '../core/ids.ts';
 
 /** Opens BullMQ's objects on one store, Redis or Postgres. */
 export interface BullmqStore {
@@ -7,7 +8,39 @@ export interface BullmqStore {
   openWorker(name: string): Worker;
   /** Null where no other process adds jobs. */
   openDoorbell(name: string): Doorbell | null;
+  openShortWay(name: string): ShortWay;
 }
+
+/** A job as it is added. */
+export interface NewJob {
+  id: JobId;
+  data: object;
+  tag: number;
+  /** Unix ms. */
+  addedAtMs: number;
+}
+
+/** For a job that is added where it will be run, while no other waits: one step into the store and one out of it,
+ *  in the form that BullMQ's own calls find again should its worker die. */
+export interface ShortWay {
+  /** Adds the job as one that `token` has taken. False, and nothing has happened, where others wait, the queue is paused
+   *  or limited, or the id is there. Throws the store's error; the job may have been added all the same. */
+  take(job: NewJob, token: string): Promise<boolean>;
+  /** Removes a job that is done. Whether others may wait; null where it is not the token's any more. */
+  finish(id: JobId, token: string): Promise<boolean | null>;
+}
+
+/** What every job is named in BullMQ. */
+export const JOB_NAME = 'call';
+
+export const JOB_OPTIONS = {
+  // A model call's retries are the worker's, on other servers: to BullMQ every job has one attempt.
+  attempts: 1,
+  // The answer has been delivered by then, and the ledger has the facts: no prompt stays in the store.
+  removeOnComplete: true,
+  // The dead letter.
+  removeOnFail: { age: 24 * 3600, count: 1_000 },
+} as const;
 
 /** What tells a consumer of the jobs that other processes add. */
 export interface Doorbell {

@@ -1,4 +1,4 @@
-import type { Job, Worker } from 'bullmq';
+import type { Worker } from 'bullmq';
 import type { JobId } from '../core/ids.ts';
 import { LOCK_MS } from './bullmq-store.ts';
 
@@ -6,7 +6,7 @@ import { LOCK_MS } from './bullmq-store.ts';
 export interface HeldJobs {
   size(): number;
   /** The signal's reason is `cancelled`, or `lock lost` when another worker may have the job. */
-  add(job: Job, token: string): AbortController;
+  add(id: JobId, token: string): AbortController;
   remove(id: JobId): void;
   /** False where it is not in hand. */
   cancel(id: JobId): boolean;
@@ -28,9 +28,9 @@ export function createHeldJobs(worker: Worker, report: (error: unknown) => void)
   return {
     size: () => held.size,
 
-    add(job, token) {
+    add(id, token) {
       const abort = new AbortController();
-      held.set(job.id as JobId, { token, abort, lockedMs: Date.now() });
+      held.set(id, { token, abort, lockedMs: Date.now() });
       return abort;
     },
 

@@ -11,6 +11,7 @@ import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
 import { type BullmqStore, WORKER_OPTIONS } from './bullmq-store.ts';
 import { createClassQueues } from './class-queues.ts';
 import { createLocalReplyBus } from './local-reply-bus.ts';
+import { openPostgresShortWay } from './postgres-short-way.ts';
 import { createLocalQuotaWindows } from './quota-windows.ts';
 import { withinStoreLimit } from './store-errors.ts';
 
@@ -92,6 +93,7 @@ function createPostgresStore(pool: NodePostgresLike): BullmqStore {
       new Worker(name, null, { ...WORKER_OPTIONS, connection } as never, (backendName, backendOptions) =>
         createPostgresBackend(backendName, backendOptions as never),
       ) as unknown as Worker,
+    openShortWay: (name) => openPostgresShortWay(pool, name),
     // The one process that uses the store knows what it adds.
     openDoorbell: () => null,
   };

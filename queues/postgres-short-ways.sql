@@ -92,3 +92,27 @@ BEGIN
   );
 END
 $$;
+
+-- Adds a job as one that is taken. False, and nothing has happened, where others wait, the queue is paused or limited, or
+-- the id is there.
+CREATE OR REPLACE FUNCTION bullmq.take_job(
+  p_queue text, p_id text, p_name text, p_data jsonb, p_opts jsonb, p_priority integer, p_now bigint, p_token text,
+  p_lock_ms bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM bullmq.meta WHERE queue = p_queue AND field IN ('paused', 'concurrency', 'max'))
+    OR EXISTS (SELECT FROM bullmq.job WHERE queue = p_queue AND state = 'waiting')
+  THEN
+    RETURN false;
+  END IF;
+  INSERT INTO bullmq.job (
+    queue, id, seq, name, state, data, opts, priority, delay_ms, max_attempts, added_at_ms, lock_token,
+    locked_until_ms, processed_at_ms, attempts_started
+  ) VALUES (
+    p_queue, p_id, nextval('bullmq.job_seq'), p_name, 'active', p_data, p_opts, p_priority, 0, 1, p_now, p_token,
+    p_now + p_lock_ms, p_now, 1
+  )
+  ON CONFLICT (queue, id) DO NOTHING;
+  RETURN FOUND;
+END
+$$;

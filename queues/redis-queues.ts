@@ -15,6 +15,7 @@ import { createRedisConnection, waitUntilReady } from './redis-connection.ts';
 import { createRedisDoorbell } from './redis-doorbell.ts';
 import { createRedisLeases } from './redis-leases.ts';
 import { createRedisReplyBus } from './redis-reply-bus.ts';
+import { openRedisShortWay } from './redis-short-way.ts';
 import { withinStoreLimit } from './store-errors.ts';
 
 interface RedisQueuesOptions {
@@ -103,6 +104,7 @@ async function createRedisStore(url: string, commands: Redis, logger: Logger): P
         { ...WORKER_OPTIONS, connection: commands },
         () => backend.forQueue(name, BULLMQ_PREFIX) as RedisQueueBackend,
       ),
+    openShortWay: (name) => openRedisShortWay(commands, name),
     openDoorbell: (name) => createRedisDoorbell(createRedisConnection(url, 'reader', logger), commands, name),
   };
 }

@@ -4,8 +4,10 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { newInboxId } from '../../core/ids.ts';
 import { createLogger } from '../../core/logger.ts';
 import { createPostgresQueues } from '../../queues/postgres-queues.ts';
+import { openPostgresShortWay } from '../../queues/postgres-short-way.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
 import { queueSystemSuite } from '../conformance/queue-system.suite.ts';
+import { shortWaySuite } from '../conformance/short-way.suite.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -28,6 +30,21 @@ describe('the queues on PGlite', () => {
     return {
       open: (inbox) => createPostgresQueues({ pool, inbox, logger }),
       close: () => pool.close(),
+    };
+  });
+});
+
+describe('the short way on PGlite', () => {
+  shortWaySuite(async () => {
+    const pool = await openPool();
+    const system = await createPostgresQueues({ pool, inbox: newInboxId(), logger });
+    return {
+      system,
+      shortWay: openPostgresShortWay(pool, 'lightweight'),
+      async close() {
+        await system.close();
+        await pool.close();
+      },
     };
   });
 });

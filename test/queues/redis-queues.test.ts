@@ -2,8 +2,11 @@ import { expect, test } from '@jest/globals';
 import { newInboxId, newJobId } from '../../core/ids.ts';
 import { createLogger } from '../../core/logger.ts';
 import type { BusMessage } from '../../jobs/reply-bus.ts';
+import { createRedisConnection, waitUntilReady } from '../../queues/redis-connection.ts';
 import { createRedisQueues } from '../../queues/redis-queues.ts';
+import { openRedisShortWay } from '../../queues/redis-short-way.ts';
 import { queueSystemSuite } from '../conformance/queue-system.suite.ts';
+import { shortWaySuite } from '../conformance/short-way.suite.ts';
 import { expectWithin, inTime, timeOf } from '../support/in-time.ts';
 import { redisService, startRedis } from '../support/redis.ts';
 import { describeWith } from '../support/services.ts';
@@ -19,6 +22,24 @@ describeWith(redisService, 'the queues on Redis', () => {
     return {
       open: (inbox) => createRedisQueues({ url: redis.url, inbox, allowUnsafe: false, logger }),
       close: () => redis.stop(),
+    };
+  });
+});
+
+describeWith(redisService, 'the short way on Redis', () => {
+  shortWaySuite(async () => {
+    const redis = await startRedis();
+    const system = await open(redis.url);
+    const commands = createRedisConnection(redis.url, 'commands', logger);
+    await waitUntilReady(commands, 5_000);
+    return {
+      system,
+      shortWay: openRedisShortWay(commands, 'lightweight'),
+      async close() {
+        commands.disconnect();
+        await system.close();
+        await redis.stop();
+      },
     };
   });
 });
