@@ -1,3 +1,7 @@
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { chat } from '../support/citadel.ts';
 import { withFleet } from '../support/citadel-fleet.ts';
@@ -11,9 +15,28 @@ const PATH = '/v1/chat/completions';
 /** The locks of the dead process must lapse and be found lapsed. */
 const DRAINED_WITHIN_MS = 40_000;
 const TEST_LIMIT_MS = 90_000;
+/** Far fewer than there are. */
+const MODULES_MIN = 200;
 
 describe('on the embedded store', () => restartTest(false));
 describeWith(redisService, 'on Redis', () => restartTest(true));
+
+test.concurrent(
+  'what a process has compiled is there for the next one, though it was killed',
+  () =>
+    withFleet({ withRedis: false, models: [MODEL] }, async ({ start }) => {
+      const cache = await mkdtemp(join(tmpdir(), 'citadel-compiled-'));
+      const citadel = await start('up', { env: { NODE_COMPILE_CACHE: cache } });
+      const compiled = () => readdirSync(cache, { recursive: true }).length;
+
+      await waitFor(() => compiled() > MODULES_MIN, 'what was compiled is kept');
+
+      citadel.kill('SIGKILL');
+      await citadel.exited;
+      await rm(cache, { recursive: true });
+    }),
+  TEST_LIMIT_MS,
+);
 
 function restartTest(withRedis: boolean): void {
   test.concurrent(
