@@ -12,7 +12,7 @@ import type { Balancer } from '../servers/balancer.ts';
 import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
 import { createPostgresUsageStore } from '../storage/postgres-usage-store.ts';
 import { openAccessSide } from './access-side.ts';
-import type { ReloadResult } from './config-reload.ts';
+import type { FleetReload } from './fleet-reload.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { MetricsSide } from './metrics-side.ts';
 import type { ModelSide } from './model-side.ts';
@@ -37,7 +37,7 @@ interface ApiDeps extends StoreSide, MetricsSide {
   tracing: Tracing;
   door: FrontDoor;
   stores: HealthStore[];
-  reloadConfig: () => ReloadResult;
+  fleetReload: FleetReload;
   isLeaving: () => boolean;
 }
 
@@ -87,7 +87,7 @@ export async function startApi(deps: ApiDeps): Promise<ApiSide> {
     queuePauses,
     usageStore: createPostgresUsageStore(store),
     prices: () => config.prices,
-    reloadConfig: deps.reloadConfig,
+    reloadConfig: deps.fleetReload.everywhere,
     isLeaving,
     bodyBytesMax: config.limits.bodyBytes,
     version: VERSION,

@@ -5,13 +5,15 @@ import { createWaitingApp } from '../api/waiting-app.ts';
 import { type Config, loadConfig } from '../core/config.ts';
 import { newInboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
-import type { Logger } from '../core/logger.ts';
+import type { RootLogger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { endsWithin } from '../core/time-limit.ts';
 import { createBalancer } from '../servers/balancer.ts';
+import type { ModelAliases } from '../servers/model-aliases.ts';
 import { createMeasuredPool } from '../storage/measured-pool.ts';
 import { endApi, startApi } from './api-side.ts';
 import { createConfigReload, type ReloadResult } from './config-reload.ts';
+import { createFleetReload } from './fleet-reload.ts';
 import { createFrontDoor, type FrontDoor } from './front-door.ts';
 import { type MetricsSide, openMetrics, openWorkerAccess, watchAround } from './metrics-side.ts';
 import { type ModelSide, openModelSide } from './model-side.ts';
@@ -49,7 +51,7 @@ export interface CitadelProcess {
 interface CitadelOptions {
   config: Config;
   roles: Roles;
-  logger: Logger;
+  logger: RootLogger;
   onFatal: (error: Error) => void;
   /** Reads the configuration again; from this process's environment unless told. */
   loadConfig?: () => Config;
@@ -94,15 +96,10 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const stores = watchAround(metrics, { queues, store, registry, balancer });
   const shared = { config, queues, registry, life, logger, metrics, tracing };
   const side = store && (await openStoreSide({ ...shared, store }));
-  const reloadConfig = createConfigReload({
-    config,
-    load: options.loadConfig ?? loadConfig,
-    registry,
-    aliases: side?.calls.aliases ?? null,
-    logger,
-  });
+  const aliases = side?.calls.aliases ?? null;
+  const reloads = openReloads(options, { life, queues, registry, aliases });
   const isLeaving = () => leaving;
-  const deps = { config, logger, queues, life, door, reloadConfig, stores, tracing, ...measured, isLeaving };
+  const deps = { config, logger, queues, life, door, ...reloads, stores, tracing, ...measured, isLeaving };
   const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
   const port = api?.port ?? (config.portIsSet ? await serveHealth(deps, side) : null);
 
@@ -113,7 +110,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     registry: models.registry,
     keyCount: api?.keyCount ?? 0,
     work: side?.work ?? null,
-    reloadConfig,
+    reloadConfig: reloads.reloadConfig,
     async close(graceMs = GRACE_MS) {
       leaving = true;
       const untilMs = Date.now() + graceMs;
@@ -151,6 +148,28 @@ async function openStores(
   const queuesAt = redisUrl === undefined ? database : { name: 'Redis', url: redisUrl };
   const queues = await wait.until(queuesAt, () => openQueues({ config, life, logger }, inbox, store));
   return { store, queues };
+}
+
+/** Reads the configuration again: in this process, and in every one. */
+function openReloads(
+  { config, roles, logger, loadConfig: load = loadConfig }: CitadelOptions,
+  { life, queues, registry, aliases }: ReloadDeps,
+) {
+  const reloadConfig = createConfigReload({ config, load, registry, aliases, logger });
+  const fleetReload = createFleetReload({
+    ...{ bus: queues.bus, reload: reloadConfig, logger },
+    roles: [...(roles.api ? ['api'] : []), ...roles.classes, ...(roles.workflows ? ['workflow'] : [])],
+    isAlone: queues.kind !== 'redis',
+  });
+  life.defer('fleet reload', () => fleetReload.close());
+  return { reloadConfig, fleetReload };
+}
+
+interface ReloadDeps {
+  life: Lifecycle;
+  queues: Queues;
+  registry: ModelSide['registry'];
+  aliases: ModelAliases | null;
 }
 
 /** A worker's. It answers until the last job has ended, so that whoever watches it sees it leave. */
