@@ -10,6 +10,7 @@ import { createDashboards } from '../dashboards/dashboards.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import type { Balancer } from '../servers/balancer.ts';
 import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
+import { createPostgresCallStore } from '../storage/postgres-call-store.ts';
 import { createPostgresUsageStore } from '../storage/postgres-usage-store.ts';
 import { openAccessSide } from './access-side.ts';
 import type { FleetReload } from './fleet-reload.ts';
@@ -81,6 +82,7 @@ export async function startApi(deps: ApiDeps): Promise<ApiSide> {
     ...{ metrics, metricsPage, tracing },
     dispatcher,
     ledger,
+    calls: createPostgresCallStore(store),
     bus: queues.bus,
     jsonDepthMax: config.limits.jsonDepth,
     admission,
