@@ -37,7 +37,7 @@ interface ApiDeps extends StoreSide, MetricsSide {
   life: Lifecycle;
   tracing: Tracing;
   door: FrontDoor;
-  stores: HealthStore[];
+  stores: readonly HealthStore[];
   fleetReload: FleetReload;
   isLeaving: () => boolean;
 }
