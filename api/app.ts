@@ -1,6 +1,7 @@
 import type { Express, RequestHandler, Router } from 'express';
 import type { Authenticator } from '../access/authenticator.ts';
 import type { KeyGate } from '../access/key-gate.ts';
+import type { CallStore } from '../jobs/call-store.ts';
 import type { Runs } from '../workflows/runs.ts';
 import { createHealthApp, type HealthAppOptions } from './health-app.ts';
 import type { HealthDeps } from './health-report.ts';
@@ -59,6 +60,7 @@ export interface AppOptions
   keyGate: KeyGate;
   keyRing: ModelRouteDeps['keyRing'];
   runs: Runs;
+  calls: CallStore;
   queues: HealthDeps['queues'] & HealthAppOptions['queues'];
   authenticator: Authenticator;
   /** Of this Citadel. */

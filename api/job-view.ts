@@ -22,11 +22,19 @@ export function runStatusesOf(status: JobStatus): RunStatus[] {
   return (Object.keys(STATUS_OF) as RunStatus[]).filter((name) => STATUS_OF[name] === status);
 }
 
+/** What a call of each kind is in the ledger. */
+export const ENDPOINT_OF = {
+  chat: 'chat/completions',
+  completion: 'completions',
+  embedding: 'embeddings',
+} as const;
+
 /** A job without what may be large. */
 export function toJobSummaryView(job: RunSummary) {
   const facts = jobFactsOf(job);
   return {
     ...headOf(job, facts),
+    mode: 'accepted' as const,
     model: facts.model,
     status: STATUS_OF[job.status],
     priority: job.priority,

@@ -23,6 +23,7 @@ import {
   getIngestJob,
   type IngestJobRouteDeps,
   ingestJobEvents,
+  listIngestJobs,
 } from './routes/rag-jobs.ts';
 
 export interface RagRouteDeps
@@ -59,6 +60,7 @@ export function addRagRoutes(app: Express, deps: RagRouteDeps, body: RequestHand
   route(app, `${ingest}/batch`, { post: [...jsonOrLinesBody(deps.ingestBytesMax), ingestBatch(deps)] });
   route(app, `${ingest}/files`, { post: [ingestFiles(deps)] });
   route(app, `${ingest}/url`, { post: [...body, ingestUrl(deps)] });
+  route(app, `${ingest}/jobs`, { get: [listIngestJobs(deps)] });
   route(app, `${ingest}/jobs/:id`, { get: [getIngestJob(deps)] });
   route(app, `${ingest}/jobs/:id/events`, { get: [ingestJobEvents(deps)] });
   route(app, `${ingest}/jobs/:id/cancel`, { post: [cancelIngestJob(deps)] });

@@ -36,7 +36,16 @@ export interface ReplyRelay {
 export function createReplyRelay(options: ReplyRelayOptions): ReplyRelay {
   const { id, job, context, ledger, estimate, onCharged, onUnreadable } = options;
   const { requestId, arrivedMs, arrivedAt } = context;
-  const meter = createCallMeter({ id, requestId, job, arrivedMs, arrivedAt, ledger, estimate });
+  const meter = createCallMeter({
+    id,
+    requestId,
+    job,
+    arrivedMs,
+    arrivedAt,
+    ledger,
+    estimate,
+    isWaited: true,
+  });
   let { reply } = options;
   let ended = false;
 

@@ -18,13 +18,14 @@ export async function requireRun(
 ): Promise<RunSummary> {
   const id = String(req.params.id);
   const run = await runs.summary(id as RunId);
-  if (run && run.kind === kind && isVisible(run, contextOf(res).principal)) return run;
+  if (run && run.kind === kind && mayRead(run, contextOf(res).principal)) return run;
   throw new AppError('not_found', `There is no ${NAMES[kind]} \`${id.slice(0, 64)}\`.`);
 }
 
 const NAMES: Record<RunKind, string> = { job: 'job', workflow: 'run' };
 
-function isVisible({ keyName }: RunSummary, principal: Principal): boolean {
+/** Whether the caller may see this: its own key's work, or any as an admin. */
+export function mayRead({ keyName }: Pick<RunSummary, 'keyName'>, principal: Principal): boolean {
   const scope = scopeOf(principal);
   return scope === undefined || scope === keyName;
 }

@@ -10,9 +10,10 @@ import { createDashboards } from '../dashboards/dashboards.ts';
 import type { Dispatcher } from '../jobs/dispatcher.ts';
 import type { Balancer } from '../servers/balancer.ts';
 import { createPostgresActivityStore } from '../storage/postgres-activity-store.ts';
+import { createPostgresCallStore } from '../storage/postgres-call-store.ts';
 import { createPostgresUsageStore } from '../storage/postgres-usage-store.ts';
 import { openAccessSide } from './access-side.ts';
-import type { ReloadResult } from './config-reload.ts';
+import type { FleetReload } from './fleet-reload.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { MetricsSide } from './metrics-side.ts';
 import type { ModelSide } from './model-side.ts';
@@ -36,8 +37,8 @@ interface ApiDeps extends StoreSide, MetricsSide {
   life: Lifecycle;
   tracing: Tracing;
   door: FrontDoor;
-  stores: HealthStore[];
-  reloadConfig: () => ReloadResult;
+  stores: readonly HealthStore[];
+  fleetReload: FleetReload;
   isLeaving: () => boolean;
 }
 
@@ -81,13 +82,14 @@ export async function startApi(deps: ApiDeps): Promise<ApiSide> {
     ...{ metrics, metricsPage, tracing },
     dispatcher,
     ledger,
+    calls: createPostgresCallStore(store),
     bus: queues.bus,
     jsonDepthMax: config.limits.jsonDepth,
     admission,
     queuePauses,
     usageStore: createPostgresUsageStore(store),
     prices: () => config.prices,
-    reloadConfig: deps.reloadConfig,
+    reloadConfig: deps.fleetReload.everywhere,
     isLeaving,
     bodyBytesMax: config.limits.bodyBytes,
     version: VERSION,

@@ -5,19 +5,23 @@ import { createWaitingApp } from '../api/waiting-app.ts';
 import { type Config, loadConfig } from '../core/config.ts';
 import { newInboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
-import type { Logger } from '../core/logger.ts';
+import type { RootLogger } from '../core/logger.ts';
 import type { ModelClass } from '../core/schemas/model-class.ts';
 import { endsWithin } from '../core/time-limit.ts';
 import { createBalancer } from '../servers/balancer.ts';
+import type { ModelAliases } from '../servers/model-aliases.ts';
+import { addServerMetrics } from '../servers/server-metrics.ts';
 import { createMeasuredPool } from '../storage/measured-pool.ts';
 import { endApi, startApi } from './api-side.ts';
 import { createConfigReload, type ReloadResult } from './config-reload.ts';
+import { createFleetReload } from './fleet-reload.ts';
 import { createFrontDoor, type FrontDoor } from './front-door.ts';
-import { type MetricsSide, openMetrics, openWorkerAccess, watchAround } from './metrics-side.ts';
+import { type MetricsSide, NO_KEYS, openLookAccess, openMetrics, UNREAD_KEYS } from './metrics-side.ts';
 import { type ModelSide, openModelSide } from './model-side.ts';
 import { startPools } from './pool-side.ts';
 import { openStoreSide, type StoreSide } from './store-side.ts';
 import { createStoreWait } from './store-wait.ts';
+import { type StoreWatch, watchStores } from './store-watch.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
 import { openTracing } from './tracing-side.ts';
 import type { WorkSide } from './work-side.ts';
@@ -49,7 +53,7 @@ export interface CitadelProcess {
 interface CitadelOptions {
   config: Config;
   roles: Roles;
-  logger: Logger;
+  logger: RootLogger;
   onFatal: (error: Error) => void;
   /** Reads the configuration again; from this process's environment unless told. */
   loadConfig?: () => Config;
@@ -76,7 +80,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const measured = await openMetrics({ isHeard: roles.api || config.portIsSet });
   const { metrics } = measured;
   const tracing = await openTracing({ config, life, logger });
-  const { store, queues } = await openStores(options, { life, door, metrics });
+  const { store, queues, stores } = await openStores(options, { life, door, measured });
   const models = await openModelSide({ config, life, logger, bus: queues.bus, store });
   const balancer = createBalancer({
     registry: models.registry,
@@ -91,18 +95,24 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   });
   let leaving = false;
   const { registry } = models;
-  const stores = watchAround(metrics, { queues, store, registry, balancer });
+  addServerMetrics(metrics, { registry, inFlight: balancer.inFlight });
   const shared = { config, queues, registry, life, logger, metrics, tracing };
   const side = store && (await openStoreSide({ ...shared, store }));
-  const reloadConfig = createConfigReload({
-    config,
-    load: options.loadConfig ?? loadConfig,
-    registry,
-    aliases: side?.calls.aliases ?? null,
-    logger,
-  });
+  const aliases = side?.calls.aliases ?? null;
+  const reloads = openReloads(options, { life, queues, registry, aliases });
   const isLeaving = () => leaving;
-  const deps = { config, logger, queues, life, door, reloadConfig, stores, tracing, ...measured, isLeaving };
+  const deps = {
+    config,
+    logger,
+    queues,
+    life,
+    door,
+    ...reloads,
+    stores,
+    tracing,
+    ...measured,
+    isLeaving,
+  };
   const api = roles.api && side ? await startApi({ ...deps, models, balancer, ...side }) : null;
   const port = api?.port ?? (config.portIsSet ? await serveHealth(deps, side) : null);
 
@@ -113,7 +123,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
     registry: models.registry,
     keyCount: api?.keyCount ?? 0,
     work: side?.work ?? null,
-    reloadConfig,
+    reloadConfig: reloads.reloadConfig,
     async close(graceMs = GRACE_MS) {
       leaving = true;
       const untilMs = Date.now() + graceMs;
@@ -129,8 +139,11 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
 /** Opens the stores, waiting for those that are not there yet; who asks meanwhile is told so. */
 async function openStores(
   { config, roles, logger, onFatal, signal }: CitadelOptions,
-  { life, door, metrics }: { life: Lifecycle; door: FrontDoor; metrics: MetricsSide['metrics'] },
-): Promise<{ store: Store | null; queues: Queues }> {
+  { life, door, measured }: { life: Lifecycle; door: FrontDoor; measured: MetricsSide },
+): Promise<{ store: Store | null; queues: Queues; stores: StoreWatch['stores'] }> {
+  // A worker of models has no store: its facts travel with its answers, and it asks the API for servers.
+  const hasDatabase = roles.api || roles.workflows === true;
+  const watch = watchStores(measured.metrics, { config, hasDatabase });
   const inbox = newInboxId();
   const isHeard = roles.api || config.portIsSet;
   const wait = createStoreWait({
@@ -138,19 +151,45 @@ async function openStores(
     logger,
     signal,
     async onWait() {
-      if (isHeard) await door.serve(createWaitingApp({ logger, corsOrigins: config.corsOrigins }));
+      if (!isHeard) return;
+      const authenticator = openLookAccess(config, hasDatabase ? UNREAD_KEYS : NO_KEYS);
+      const { metricsPage } = measured;
+      const { corsOrigins } = config;
+      await door.serve(createWaitingApp({ logger, corsOrigins, metricsPage, authenticator }));
     },
   });
-  // A worker of models has no store: its facts travel with its answers, and it asks the API for servers.
-  const hasStore = roles.api || roles.workflows === true;
   const { databaseUrl, redisUrl } = config;
   const database = { name: 'the database', url: databaseUrl };
   const openDatabase = () => openStore({ config, life, logger, onFatal });
-  const opened = hasStore ? await wait.until(database, openDatabase) : null;
-  const store = opened && createMeasuredPool(opened, metrics);
+  const opened = hasDatabase ? await wait.until(database, openDatabase) : null;
+  const store = opened && createMeasuredPool(opened, measured.metrics);
+  if (store) watch.opened({ name: 'database', kind: store.kind, ping: () => store.query('SELECT 1') });
   const queuesAt = redisUrl === undefined ? database : { name: 'Redis', url: redisUrl };
   const queues = await wait.until(queuesAt, () => openQueues({ config, life, logger }, inbox, store));
-  return { store, queues };
+  watch.opened({ name: 'queue', kind: queues.kind, ping: () => queues.ping() });
+  return { store, queues, stores: watch.stores };
+}
+
+/** Reads the configuration again: in this process, and in every one. */
+function openReloads(
+  { config, roles, logger, loadConfig: load = loadConfig }: CitadelOptions,
+  { life, queues, registry, aliases }: ReloadDeps,
+) {
+  const reloadConfig = createConfigReload({ config, load, registry, aliases, logger });
+  const fleetReload = createFleetReload({
+    ...{ bus: queues.bus, reload: reloadConfig, logger },
+    roles: [...(roles.api ? ['api'] : []), ...roles.classes, ...(roles.workflows ? ['workflow'] : [])],
+    isAlone: queues.kind !== 'redis',
+  });
+  life.defer('fleet reload', () => fleetReload.close());
+  return { reloadConfig, fleetReload };
+}
+
+interface ReloadDeps {
+  life: Lifecycle;
+  queues: Queues;
+  registry: ModelSide['registry'];
+  aliases: ModelAliases | null;
 }
 
 /** A worker's. It answers until the last job has ended, so that whoever watches it sees it leave. */
@@ -162,6 +201,6 @@ function serveHealth(
   }: Omit<HealthAppOptions, 'corsOrigins' | 'authenticator'> & { config: Config; door: FrontDoor },
   side: StoreSide | null,
 ): Promise<number> {
-  const authenticator = openWorkerAccess(config, side?.keys.keyRing);
+  const authenticator = openLookAccess(config, side?.keys.keyRing ?? NO_KEYS);
   return door.serve(createHealthApp({ ...app, authenticator, corsOrigins: config.corsOrigins }));
 }

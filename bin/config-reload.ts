@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../core/config.ts';
 import { ConfigError } from '../core/config-error.ts';
-import { SETTINGS, settingsOf, toYamlName } from '../core/config-schema.ts';
+import { SETTINGS } from '../core/config-schema.ts';
 import { AppError } from '../core/errors.ts';
-import type { Logger } from '../core/logger.ts';
+import type { RootLogger } from '../core/logger.ts';
+import { settingsOf, toYamlName } from '../core/setting-table.ts';
 import type { ModelAliases } from '../servers/model-aliases.ts';
 import type { Registry } from '../servers/registry.ts';
 import { classModels } from './model-side.ts';
@@ -22,7 +23,7 @@ interface ConfigReloadOptions {
   load(): Config;
   registry: Pick<Registry, 'put' | 'remove' | 'server' | 'setRules'>;
   aliases: Pick<ModelAliases, 'setChains'> | null;
-  logger: Logger;
+  logger: RootLogger;
 }
 
 /** Reads citadel.yaml again and puts in force what a running process can change. Throws AppError `invalid_request` with every
@@ -56,6 +57,8 @@ export function createConfigReload({
       const { models, queueDepth } = next.classes[name as keyof Config['classes']];
       Object.assign(one, { models, queueDepth });
     }
+    if (config.logLevel !== next.logLevel) logger.setLevel(next.logLevel);
+    config.logLevel = next.logLevel;
     config.prices = next.prices;
     config.aliases = next.aliases;
     aliases?.setChains(next.aliases);
@@ -81,6 +84,7 @@ export function createConfigReload({
 }
 
 const LIVE = [
+  'logLevel',
   'servers',
   'aliases',
   'prices',

@@ -1,13 +1,6 @@
 import { z } from 'zod';
-import {
-  CONFIG_FILE,
-  CONFIG_HELP,
-  envNameOf,
-  SETTINGS,
-  type Setting,
-  settingsOf,
-  toYamlName,
-} from '../core/config-schema.ts';
+import { CONFIG_FILE, CONFIG_HELP, SETTINGS } from '../core/config-schema.ts';
+import { envNameOf, isInFile, type Setting, settingsOf, toYamlName } from '../core/setting-table.ts';
 
 interface Row {
   /** Its key in citadel.yaml; null where it stands in the environment alone. */
@@ -22,7 +15,7 @@ const HEAD = `# Configuration
 
 Nothing must be set. What is set stands in the environment or in \`citadel.yaml\` (\`${CONFIG_FILE.env}\` names another file); a
 variable wins, and an empty one counts as not set. Every setting of the file is a variable too: \`CITADEL_\` and its path in
-capitals, \`health.interval_ms\` as \`CITADEL_HEALTH_INTERVAL_MS\`. Lists in variables are comma-separated; switches take \`on\`,
+capitals, \`health.interval_ms\` as \`CITADEL_HEALTH_INTERVAL_MS\` (\`log_level\` alone is \`LOG_LEVEL\`). Lists in variables are comma-separated; switches take \`on\`,
 \`off\`, \`1\` and \`0\`. A wrong value, and a name that is not known, stop the start with every problem listed at once.
 
 \`npm run citadel -- --help\` prints the same list.
@@ -73,7 +66,7 @@ function readRows(): Row[] {
   const settings = Array.from(settingsOf(SETTINGS), ({ setting, path }): Row => {
     const variable = envNameOf(setting, path);
     const { default: preset = '', description = '' } = help.get(variable) ?? {};
-    const key = setting.env === undefined ? path.map(toYamlName).join('.') : null;
+    const key = isInFile(setting) ? path.map(toYamlName).join('.') : null;
     const what = [showDefault(preset), takes(setting), description];
     return {
       key,

@@ -1,13 +1,7 @@
 import { createAuthenticator } from '../access/authenticator.ts';
 import type { KeyRing } from '../access/key-ring.ts';
-import type { HealthStore } from '../api/health-report.ts';
-import { addStoreMetrics } from '../api/store-metrics.ts';
 import { type Config, isLoopback } from '../core/config.ts';
 import { type Metrics, type MetricsPage, NO_METRICS } from '../core/metrics.ts';
-import type { Balancer } from '../servers/balancer.ts';
-import type { Registry } from '../servers/registry.ts';
-import { addServerMetrics } from '../servers/server-metrics.ts';
-import type { Queues, Store } from './stores.ts';
 import { VERSION } from './version.ts';
 
 /** What a process measures, and where that is shown: null in one that does not listen. */
@@ -27,28 +21,15 @@ export async function openMetrics({ isHeard }: { isHeard: boolean }): Promise<Me
   return { metrics, metricsPage: metrics.page };
 }
 
-interface Around {
-  queues: Queues;
-  store: Store | null;
-  registry: Registry;
-  balancer: Pick<Balancer, 'inFlight'>;
-}
-
-/** Shows how the model servers and the stores do; gives the stores. */
-export function watchAround(metrics: Metrics, { queues, store, registry, balancer }: Around): HealthStore[] {
-  const stores: HealthStore[] = [{ name: 'queue', kind: queues.kind, ping: () => queues.ping() }];
-  if (store) stores.push({ name: 'database', kind: store.kind, ping: () => store.query('SELECT 1') });
-  addServerMetrics(metrics, { registry, inFlight: balancer.inFlight });
-  addStoreMetrics(metrics, stores);
-  return stores;
-}
-
-/** Who may look into a worker, which may have no store with keys in it. */
-export function openWorkerAccess({ apiKeys, host }: Config, keyRing: KeyRing | undefined) {
+/** Who may look into a process that has no store with keys in it, or waits for it. */
+export function openLookAccess({ apiKeys, host }: Config, ring: Pick<KeyRing, 'isRead' | 'size' | 'find'>) {
   return createAuthenticator({
     keys: apiKeys,
-    ring: keyRing ?? { isRead: () => true, size: () => 0, find: () => null },
+    ring,
     openWithoutKeys: isLoopback(host),
     now: Date.now,
   });
 }
+
+export const NO_KEYS = { isRead: () => true, size: () => 0, find: () => null };
+export const UNREAD_KEYS = { ...NO_KEYS, isRead: () => false };

@@ -22,6 +22,7 @@ import {
   wholeNumber,
 } from './config-kinds.ts';
 import { LOG_LEVELS } from './logger.ts';
+import { envNameOf, type Setting, settingsOf } from './setting-table.ts';
 
 const SAMPLERS = [
   'always_on',
@@ -31,13 +32,6 @@ const SAMPLERS = [
   'parentbased_always_off',
   'parentbased_traceidratio',
 ] as const;
-
-export interface Setting<T> extends Kind<T> {
-  fallback: T;
-  description: string;
-  /** Its environment variable. Without one it is a key of citadel.yaml, which gives the variable its name. */
-  env?: string;
-}
 
 /** Every setting, in the shape of Config. Names, defaults, checks and help all come from here. */
 export const SETTINGS = {
@@ -119,7 +113,10 @@ export const SETTINGS = {
     [],
     'model servers: a JSON array of registrations, or the path of a file with one',
   ),
-  logLevel: setting(oneOf(LOG_LEVELS), 'info', LOG_LEVELS.join(', '), 'LOG_LEVEL'),
+  logLevel: {
+    ...setting(oneOf(LOG_LEVELS), 'info', 'what is logged, and above; as a variable LOG_LEVEL', 'LOG_LEVEL'),
+    isInFileToo: true,
+  },
   classes: {
     lightweight: modelClass('lightweight', ['phi3', 'openchat']),
     heavyweight: modelClass('heavyweight', ['mixtral', 'nous-hermes2']),
@@ -230,40 +227,6 @@ export const CONFIG_FILE = {
   fallback: './citadel.yaml if there',
   description: 'file with servers, classes, limits and health settings',
 };
-
-/** The values of a table of settings, in the table's shape. */
-export type SettingValues<Table> = {
-  [Name in keyof Table]: Table[Name] extends Setting<infer T> ? T : SettingValues<Table[Name]>;
-};
-
-export interface SettingTable {
-  [name: string]: Setting<unknown> | SettingTable;
-}
-
-export function isSetting(entry: Setting<unknown> | SettingTable): entry is Setting<unknown> {
-  return 'schema' in entry;
-}
-
-/** `firstTokenMs` as citadel.yaml writes it: `first_token_ms`; a number is a word too, `per_10s`. */
-export function toYamlName(name: string): string {
-  return name.replace(/[A-Z]|\d+/g, (start) => `_${start.toLowerCase()}`);
-}
-
-/** The environment variable of the setting at `path`. */
-export function envNameOf(setting: Setting<unknown>, path: readonly string[]): string {
-  return setting.env ?? `CITADEL_${path.map(toYamlName).join('_').toUpperCase()}`;
-}
-
-/** Every setting of a table with its path in it. */
-export function* settingsOf(
-  table: SettingTable,
-  path: readonly string[] = [],
-): Generator<{ setting: Setting<unknown>; path: readonly string[] }> {
-  for (const [name, entry] of Object.entries(table)) {
-    if (isSetting(entry)) yield { setting: entry, path: [...path, name] };
-    else yield* settingsOf(entry, [...path, name]);
-  }
-}
 
 /** The variables, for `citadel --help`. */
 export const CONFIG_HELP: { name: string; default: string; description: string }[] = [

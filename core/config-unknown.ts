@@ -1,13 +1,14 @@
+import { CONFIG_FILE } from './config-schema.ts';
+import type { ConfigFile, Environment } from './config-sources.ts';
+import { nearestName } from './nearest-name.ts';
 import {
-  CONFIG_FILE,
   envNameOf,
+  isInFile,
   isSetting,
   type SettingTable,
   settingsOf,
   toYamlName,
-} from './config-schema.ts';
-import type { ConfigFile, Environment } from './config-sources.ts';
-import { nearestName } from './nearest-name.ts';
+} from './setting-table.ts';
 
 const PREFIX = 'CITADEL_';
 
@@ -60,12 +61,12 @@ function unknownKeysIn(
 ): string[] {
   const entries = new Map(Object.entries(table).map(([name, entry]) => [toYamlName(name), entry]));
   const known = [...entries]
-    .filter(([, entry]) => !isSetting(entry) || entry.env === undefined)
+    .filter(([, entry]) => !isSetting(entry) || isInFile(entry))
     .map(([name]) => name);
   return Object.entries(group).flatMap(([key, value]) => {
     const path = `${place.path}${key}`;
     const entry = entries.get(key);
-    if (entry && isSetting(entry) && entry.env !== undefined) {
+    if (entry && isSetting(entry) && !isInFile(entry)) {
       return [`${path} in ${place.file}: is set in the environment, as ${entry.env}.`];
     }
     if (!entry) return [`${path} in ${place.file}: is not known to this version. ${suggestKey(key, known)}`];

@@ -1,16 +1,17 @@
 import type { z } from 'zod';
 import { ConfigError } from './config-error.ts';
+import { type ConfigFile, type Environment, readVariable } from './config-sources.ts';
+import { suggestKey } from './config-unknown.ts';
+import { maskSecrets } from './mask-secrets.ts';
 import {
   envNameOf,
+  isInFile,
   type Setting,
   type SettingTable,
   type SettingValues,
   settingsOf,
   toYamlName,
-} from './config-schema.ts';
-import { type ConfigFile, type Environment, readVariable } from './config-sources.ts';
-import { suggestKey } from './config-unknown.ts';
-import { maskSecrets } from './mask-secrets.ts';
+} from './setting-table.ts';
 
 interface Sources {
   env: Environment;
@@ -66,7 +67,7 @@ function findInEnvironment(
 }
 
 function findInFile(setting: Setting<unknown>, path: readonly string[], file: ConfigFile): Found | null {
-  if (setting.env !== undefined) return null;
+  if (!isInFile(setting)) return null;
   let value: unknown = file.root;
   for (const name of path) value = (value as Record<string, unknown> | null | undefined)?.[toYamlName(name)];
   if (value === undefined || value === null) return null;

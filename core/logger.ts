@@ -19,6 +19,11 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+export interface RootLogger extends Logger {
+  /** From now on, for its children too. */
+  setLevel(level: LogLevel): void;
+}
+
 interface LoggerOptions {
   level: LogLevel;
   /** For people instead of machines; by default when stderr is a terminal. */
@@ -31,13 +36,15 @@ const STDERR = 2;
 /** Lines that a reader of stderr has not taken yet; what comes beyond is dropped. */
 const BACKLOG_BYTES_MAX = 8 * 1024 * 1024;
 
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): RootLogger {
   const { level, pretty = process.stderr.isTTY === true, destination: target = openStderr() } = options;
   const stream: DestinationStream = pretty ? createPrettyWriter(target) : target;
-  return wrap(
+  // Pino's children keep the level that they began with, so ours stands before Pino's.
+  const gate = { level };
+  const root = wrap(
     pino(
       {
-        level,
+        level: 'trace',
         base: { pid: process.pid },
         messageKey: 'message',
         timestamp: stdTimeFunctions.isoTime,
@@ -47,7 +54,14 @@ export function createLogger(options: LoggerOptions): Logger {
       },
       stream,
     ),
+    gate,
   );
+  return {
+    ...root,
+    setLevel(next) {
+      gate.level = next;
+    },
+  };
 }
 
 function openStderr(): DestinationStream {
@@ -57,11 +71,12 @@ function openStderr(): DestinationStream {
   return stderr;
 }
 
-function wrap(logger: PinoLogger): Logger {
+function wrap(logger: PinoLogger, gate: { readonly level: LogLevel }): Logger {
   const at =
     (level: Exclude<LogLevel, 'silent'>): LogMethod =>
     (message, fields) => {
-      if (logger.isLevelEnabled(level)) logger[level](toSafeFields(fields ?? {}), toSafeText(message));
+      if (LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(gate.level))
+        logger[level](toSafeFields(fields ?? {}), toSafeText(message));
     };
   return {
     trace: at('trace'),
@@ -70,6 +85,6 @@ function wrap(logger: PinoLogger): Logger {
     warn: at('warn'),
     error: at('error'),
     fatal: at('fatal'),
-    child: (fields) => wrap(logger.child(toSafeFields(fields))),
+    child: (fields) => wrap(logger.child(toSafeFields(fields)), gate),
   };
 }

@@ -14,6 +14,8 @@ interface CallMeterOptions {
   ledger: Pick<Ledger, 'record'>;
   /** What it will probably use, in tokens. */
   estimate: () => { prompt: number; completion: number };
+  /** Its caller waits for it. */
+  isWaited: boolean;
   /** Of the run that it is for. */
   tags?: readonly string[] | undefined;
 }
@@ -34,7 +36,7 @@ export interface CallMeter {
 }
 
 export function createCallMeter(options: CallMeterOptions): CallMeter {
-  const { id, requestId, job, arrivedMs, arrivedAt, ledger, estimate, tags = [] } = options;
+  const { id, requestId, job, arrivedMs, arrivedAt, ledger, estimate, isWaited, tags = [] } = options;
   let takenMs: number | null = null;
   let parkedMs = 0;
   let firstTokenMs: number | null = null;
@@ -98,6 +100,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
       completionTokens: facts.completionTokens,
       ...outcome,
       tags,
+      isWaited,
       createdAt: arrivedAt,
     };
   }

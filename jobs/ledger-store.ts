@@ -32,6 +32,8 @@ export interface LedgerEntry {
   errorCode: string | null;
   /** Of the run that the call was made for. */
   tags?: readonly string[];
+  /** A caller waited for it: it is a job of its own, and not a part of accepted work. */
+  isWaited: boolean;
   /** When the request arrived. */
   createdAt: Date;
 }

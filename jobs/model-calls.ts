@@ -101,6 +101,7 @@ function dispatch(
     arrivedAt: new Date(),
     ledger,
     estimate: () => estimate,
+    isWaited: false,
     tags: request.tags,
   });
   const turn = {

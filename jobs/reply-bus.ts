@@ -61,6 +61,20 @@ export type ReplyFrame =
   | { type: 'done'; body: string | null; facts: AnswerFacts }
   | { type: 'failed'; error: ReplyError; facts: AnswerFacts };
 
+/** How one process fared when it read its configuration again. */
+export interface ProcessReload {
+  host: string;
+  pid: number;
+  /** What it does: `api`, model classes, `workflow`. */
+  roles: string[];
+  /** Settings that hold from now on, as citadel.yaml names them. */
+  changed: string[];
+  /** Settings that are other than those that hold, and that only a start reads. */
+  needsRestart: string[];
+  /** Why nothing was changed; null where it was read. */
+  problem: string | null;
+}
+
 export type BusMessage =
   /** `seq` counts the frames of an attempt from 0, without gaps. */
   | { kind: 'reply'; jobId: JobId; attempt: number; seq: number; frame: ReplyFrame }
@@ -101,6 +115,9 @@ export type BusMessage =
     }
   /** These attempts of this process do not run for their run any more. */
   | { kind: 'run-stop'; runId: RunId; attempts: { key: string; attempt: number }[] }
+  /** Has each other process read its configuration again; answered by `config-reloaded`. */
+  | { kind: 'config-reload'; from: InboxId; ask: string }
+  | { kind: 'config-reloaded'; ask: string; reload: ProcessReload }
   /** An API key was made, changed or revoked: each process that knows keys reads them again. */
   | { kind: 'keys-changed' };
 

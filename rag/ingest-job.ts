@@ -69,12 +69,23 @@ export interface NewIngest {
   superseded: readonly { externalId: string; ordinal: number }[];
 }
 
+interface IngestQuery {
+  limit: number;
+  /** Those that came before this one. */
+  after: string | null;
+  /** Only this owner's; null: all. */
+  owner: string | null;
+  collectionId: string | null;
+}
+
 export interface IngestStore {
   /** In one transaction, with everything to come out of it. Throws AppError `not_found`, `idempotency_mismatch`. */
   accept(ingest: NewIngest): Promise<{ id: string; isReplayed: boolean }>;
   /** What an `Idempotency-Key` has started in the last 24 h. */
   known(owner: string, idempotency: { key: string; bodyHash: string }): Promise<string | null>;
   job(id: string): Promise<IngestJob | null>;
+  /** The newest first; one more than `limit` where there are more. */
+  list(query: IngestQuery): Promise<IngestJob[]>;
   items(id: string, page: { afterOrdinal: number; limit: number }): Promise<IngestItem[]>;
   /** Items that have ended after `seq`, in the order of their ends. */
   ended(id: string, afterSeq: number, limit: number): Promise<IngestItem[]>;

@@ -75,7 +75,8 @@ export async function createPgvectorStore(
   };
 }
 
-async function hasPgvector(pool: SqlPool): Promise<boolean> {
+/** Whether the database has it, or can have it made, in a version that serves. */
+export async function hasPgvector(pool: SqlPool): Promise<boolean> {
   const { rows } = await pool.query<{ version: string }>(
     `SELECT coalesce(installed_version, default_version) AS version
        FROM pg_available_extensions WHERE name = 'vector'`,

@@ -13,8 +13,16 @@ const COUNTS = STATUSES.map(
     `(SELECT count(*) FROM citadel.ingest_item WHERE job_id = job.id AND status = '${status}') AS ${status}`,
 ).join(', ');
 
-const SELECT_JOB = `
-  SELECT id, collection_id, owner, last_seq, created_at, ended_at, ${COUNTS} FROM citadel.ingest_job AS job WHERE id = $1`;
+const JOBS = `
+  SELECT id, collection_id, owner, last_seq, created_at, ended_at, ${COUNTS} FROM citadel.ingest_job AS job`;
+const SELECT_JOB = `${JOBS} WHERE id = $1`;
+
+const SELECT_PAGE = `${JOBS}
+  WHERE ($2::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM citadel.ingest_job WHERE id = $2))
+    AND ($3::text IS NULL OR owner = $3)
+    AND ($4::text IS NULL OR collection_id = $4)
+  ORDER BY created_at DESC, id DESC
+  LIMIT $1`;
 
 const ITEMS = `
   SELECT item.ordinal, item.document_id, item.external_id, item.status, coalesce(item.stage, made.stage) AS stage,
@@ -93,6 +101,11 @@ export function createPostgresIngestStore(database: SqlPool): IngestStore {
     async job(id) {
       const { rows } = await pool.query(SELECT_JOB, [plainText(id)]);
       return rows[0] ? toJob(JobRow.parse(rows[0])) : null;
+    },
+
+    async list({ limit, after, owner, collectionId }) {
+      const { rows } = await pool.query(SELECT_PAGE, [limit + 1, after, owner, collectionId]);
+      return rows.map((row) => toJob(JobRow.parse(row)));
     },
 
     async items(id, { afterOrdinal, limit }) {

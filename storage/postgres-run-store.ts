@@ -27,10 +27,13 @@ const SELECT_STEPS = `SELECT ${STEP_RECORD_COLUMNS} FROM citadel.step WHERE run_
 const SELECT_RESULT = `
   SELECT id, status, ended_at IS NOT NULL AS ended, output, error FROM citadel.run WHERE id = $1`;
 
+// Jobs are listed among calls (storage/postgres-call-store), which come after a run of the same instant.
 const SELECT_PAGE = `
   SELECT ${SUMMARY_COLUMNS} FROM citadel.run
   WHERE kind = $1
-    AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM citadel.run WHERE id = $3))
+    AND ($3::text IS NULL OR (created_at, id) < (
+      SELECT created_at, id FROM citadel.run WHERE id = $3
+      UNION ALL SELECT created_at, '' FROM citadel.ledger WHERE job_id = $3))
     AND ($4::text[] IS NULL OR status = ANY($4))
     AND ($5::text IS NULL OR workflow = $5)
     AND ($6::text IS NULL OR tags @> ARRAY[$6])

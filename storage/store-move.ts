@@ -2,7 +2,7 @@ import { AppError } from '../core/errors.ts';
 import type { SqlPool } from '../core/sql-pool.ts';
 import type { BlobStore } from '../rag/blob-store.ts';
 import { migrate } from './migrate.ts';
-import { findOrMakeExtension } from './pgvector-store.ts';
+import { findOrMakeExtension, hasPgvector } from './pgvector-store.ts';
 import { type CopiedTable, copyTable, countRows, listTables, quoteTable } from './table-copy.ts';
 import { vectorTable } from './vector-table.ts';
 
@@ -23,7 +23,7 @@ const BLOBS_PAGE = 500;
 
 /**
  * Copies all that the schema `citadel` holds, and blobs, into a database whose schema holds nothing yet. Nobody else may use
- * either. Gives the rows by table. Throws AppError `conflict` when the target holds something; what fails halfway leaves the target
+ * either. Gives the rows by table. Throws AppError `conflict` when the target holds something, or has no pgvector for the vectors there are; what fails halfway leaves the target
  * as empty as it was.
  */
 export async function moveStore({ from, to, blobs }: StoreMove): Promise<Record<string, number>> {
@@ -68,6 +68,12 @@ async function requireEmpty(to: SqlPool): Promise<void> {
 async function makeVectorTables(from: SqlPool, to: SqlPool, tables: readonly CopiedTable[]) {
   const numbers = tables.flatMap(({ name }) => VECTORS.exec(name)?.[1] ?? []).map(Number);
   if (numbers.length === 0) return undefined;
+  if (!(await hasPgvector(to))) {
+    throw new AppError(
+      'conflict',
+      'Collections with an embedding model need pgvector (0.8 or newer), which this Postgres does not have. Nothing was copied: install it there, or delete those collections, and move again.',
+    );
+  }
   const schema = await findOrMakeExtension(to);
   const { rows } = await from.query<{ number: number; dimensions: number }>(
     'SELECT number, dimensions FROM citadel.search_index WHERE number = ANY($1)',

@@ -46,8 +46,8 @@ export interface StartedRun {
 export interface RunQuery {
   kind: RunKind;
   limit: number;
-  /** Those that are older than this run. */
-  after?: RunId | null;
+  /** Those that are older than this run, or than this call of the ledger. */
+  after?: string | null;
   /** Any of these. */
   statuses?: readonly RunStatus[] | null;
   /** The definition's name, or the job's kind. */

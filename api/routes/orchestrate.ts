@@ -1,37 +1,34 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { AppError } from '../../core/errors.ts';
+import type { JobId } from '../../core/ids.ts';
 import { parseJsonObject } from '../../core/json-depth.ts';
 import { memberText } from '../../core/json-text.ts';
 import { parseRequest } from '../../core/parse-request.ts';
 import { JOB_KINDS, OrchestrateRequest, WorkflowStart } from '../../core/schemas/accepted-work.ts';
+import type { CallStore } from '../../jobs/call-store.ts';
 import type { CollectionStore } from '../../rag/collection.ts';
 import { requireCollection } from '../../rag/require-collection.ts';
-import type { RunRecord } from '../../workflows/run-record.ts';
 import type { CallRequest, RunOptions } from '../../workflows/runs.ts';
 import { type AcceptDeps, accept, noTokens, toWebhook } from '../accepted-options.ts';
 import { type CallCheckDeps, checkCall } from '../call-check.ts';
+import { toCallView } from '../call-view.ts';
 import { markReplayed, readIdempotency } from '../idempotency.ts';
-import { factBeginnings, packJobFacts } from '../job-facts.ts';
+import { packJobFacts } from '../job-facts.ts';
+import { readJobs } from '../job-list.ts';
 import { toTimeline } from '../job-timeline.ts';
-import {
-  JOB_STATUSES,
-  jobPath,
-  runStatusesOf,
-  toAcceptedJob,
-  toJobSummaryView,
-  toJobView,
-} from '../job-view.ts';
+import { JOB_STATUSES, jobPath, toAcceptedJob, toJobSummaryView, toJobView } from '../job-view.ts';
 import { parsePage, toListPage } from '../list-page.ts';
 import { ragCallerOf } from '../rag-caller.ts';
 import { sendJson } from '../replies/json-reply.ts';
 import { contextOf } from '../request-context.ts';
-import { requireRun, scopeOf } from '../run-access.ts';
+import { mayRead, requireRun, scopeOf } from '../run-access.ts';
 import { type RunEventsDeps, sendRunEvents } from '../run-events.ts';
 import { within } from '../within.ts';
 import { toWorkflowRequest, type WorkflowRequestDeps } from '../workflow-request.ts';
 
 export interface JobRouteDeps extends AcceptDeps, CallCheckDeps, WorkflowRequestDeps, RunEventsDeps {
+  calls: CallStore;
   collections: Pick<CollectionStore, 'byName'>;
   runs: AcceptDeps['runs'];
   keyRing: AcceptDeps['keyRing'];
@@ -130,38 +127,36 @@ export const JobQuery = z.object({
   key: z.string().min(1).max(256).optional(),
   since: Time.optional(),
   until: Time.optional(),
+  mode: z
+    .enum(['accepted', 'interactive'])
+    .optional()
+    .describe('`accepted`: answered 202; `interactive`: calls that have ended and whose callers waited'),
 });
 
 /** GET /api/v1/orchestrate: newest first. */
-export function listJobs({ runs }: JobRouteDeps): RequestHandler {
+export function listJobs(deps: JobRouteDeps): RequestHandler {
   return async (req, res) => {
     const { limit, after } = parsePage(req.query);
-    const { status, kind, model, key, since, until } = parseRequest(JobQuery, req.query);
+    const { key, since, until, ...filter } = parseRequest(JobQuery, req.query);
     const scope = scopeOf(contextOf(res).principal);
     if (scope !== undefined && key !== undefined && key !== scope) {
       throw new AppError('forbidden', "Another key's jobs are for admins.", { param: 'key' });
     }
-    const page = await runs.list({
-      kind: 'job',
-      limit,
-      after: after as RunRecord['id'] | null,
-      statuses: status === undefined ? null : runStatusesOf(status),
-      workflow: kind ?? null,
-      keyName: scope === undefined ? key : scope,
-      metadataBegins: model === undefined ? null : factBeginnings(model),
-      since: toDate(since),
-      until: toDate(until),
-    });
-    const data = page.runs.map(toJobSummaryView);
-    sendJson(res, 200, JSON.stringify({ ...toListPage(data, limit), has_more: page.hasMore }));
+    const keyName = scope === undefined ? key : scope;
+    const page = { limit, after, keyName, since: toDate(since), until: toDate(until) };
+    sendJson(res, 200, JSON.stringify(toListPage(await readJobs(deps, filter, page), limit)));
   };
 }
 
 const toDate = (time: string | undefined) => (time === undefined ? null : new Date(time));
 
 /** GET /api/v1/orchestrate/{id} */
-export function getJob({ runs }: JobRouteDeps): RequestHandler {
+export function getJob({ runs, calls }: JobRouteDeps): RequestHandler {
   return async (req, res) => {
+    const call = await calls.get(String(req.params.id) as JobId);
+    if (call && mayRead(call, contextOf(res).principal)) {
+      return sendJson(res, 200, JSON.stringify(toCallView(call)));
+    }
     const { id } = await requireRun(runs, { req, res, kind: 'job' });
     const [job, attempts] = await Promise.all([runs.get(id), runs.attempts(id)]);
     if (!job) throw new AppError('not_found', `There is no job \`${id}\`.`);
@@ -172,15 +167,16 @@ export function getJob({ runs }: JobRouteDeps): RequestHandler {
 /** GET /api/v1/orchestrate/{id}/events */
 export function jobEvents(deps: JobRouteDeps): RequestHandler {
   return async (req, res) => {
-    const run = await requireRun(deps.runs, { req, res, kind: 'job' });
+    const run = await requireJob(deps, { req, res });
     await sendRunEvents(deps, { req, res, run });
   };
 }
 
 /** POST /api/v1/orchestrate/{id}/cancel */
-export function cancelJob({ runs }: JobRouteDeps): RequestHandler {
+export function cancelJob(deps: JobRouteDeps): RequestHandler {
+  const { runs } = deps;
   return async (req, res) => {
-    const { id } = await requireRun(runs, { req, res, kind: 'job' });
+    const { id } = await requireJob(deps, { req, res });
     sendJson(res, 200, JSON.stringify(toJobSummaryView(await runs.cancel(id))));
   };
 }
@@ -189,10 +185,21 @@ export function cancelJob({ runs }: JobRouteDeps): RequestHandler {
 export function retryJob(deps: JobRouteDeps): RequestHandler {
   const { runs } = deps;
   return async (req, res) => {
-    const { id, status } = await requireRun(runs, { req, res, kind: 'job' });
+    const { id, status } = await requireJob(deps, { req, res });
     if (status !== 'failed') {
       throw new AppError('conflict', `Only a job that has failed can be tried again; this one is ${status}.`);
     }
     sendJson(res, 200, JSON.stringify(toJobSummaryView(await runs.retry(id))));
   };
+}
+
+/** Throws AppError `not_found`, and `conflict` for a call that nobody can look after any more. */
+async function requireJob({ runs, calls }: JobRouteDeps, { req, res }: { req: Request; res: Response }) {
+  const call = await calls.get(String(req.params.id) as JobId);
+  if (call && mayRead(call, contextOf(res).principal)) {
+    const message =
+      'This call has ended, and its caller has waited for it: that can be done with accepted jobs only.';
+    throw new AppError('conflict', message);
+  }
+  return await requireRun(runs, { req, res, kind: 'job' });
 }

@@ -1,7 +1,6 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { AppError } from '../../core/errors.ts';
-import type { RunId } from '../../core/ids.ts';
 import { parseJson, parseJsonObject } from '../../core/json-depth.ts';
 import type { Json } from '../../core/json-value.ts';
 import { parseRequest } from '../../core/parse-request.ts';
@@ -80,7 +79,7 @@ export function listRuns({ runs }: WorkflowRouteDeps): RequestHandler {
     const page = await runs.list({
       kind: 'workflow',
       limit,
-      after: after as RunId | null,
+      after,
       statuses: status === undefined ? null : [status],
       workflow,
       tag,

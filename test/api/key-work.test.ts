@@ -49,6 +49,22 @@ describe('what a key has started', () => {
     });
   });
 
+  test('a call that it waited for is listed for it and for admins, and is not there for another key', async () => {
+    const [owner, other] = [await keyWith(), await keyWith()];
+    const { headers } = await owner.ask('POST', '/v1/chat/completions', chat(CHAT_MODEL));
+    const id = headers.get('x-citadel-job-id');
+    const isThere = async () => (await owner.ask('GET', `${JOBS}/${id}`)).status === 200;
+    await waitFor(isThere, 'the ledger has it');
+
+    expect((await owner.ask('GET', JOBS)).body.data).toMatchObject([{ id, mode: 'interactive' }]);
+    expect((await work.ask('GET', JOBS)).body.data).toMatchObject(
+      expect.arrayContaining([expect.objectContaining({ id })]),
+    );
+    expect((await other.ask('GET', JOBS)).body.data).toEqual([]);
+    expect(await other.ask('GET', `${JOBS}/${id}`)).toMatchObject({ status: 404 });
+    expect(await other.ask('GET', `${JOBS}/${id}/events`)).toMatchObject({ status: 404 });
+  });
+
   test('is there for it and for admins, and for another key as if it were not', async () => {
     await work.ask('PUT', `${RUNS}/definitions/nothing`, nothing);
     const [owner, other] = [await keyWith(), await keyWith()];

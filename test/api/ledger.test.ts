@@ -143,6 +143,7 @@ const MEASURED = {
   total_ms: expect.any(Number),
   created_at: expect.any(Date),
   tags: [],
+  is_waited: true,
 };
 
 describe('the ledger has one row for', () => {

@@ -230,6 +230,29 @@ test('a job is its key’s own', async () => {
   expect((await bundle.ask('GET', `${RAG}/ingest/jobs/${body.id}`, undefined, BOB)).status).toBe(404);
 });
 
+test('jobs are listed newest first, in pages and by collection, to their key and to admins', async () => {
+  const [one, other] = [await newCollection(), await newCollection()];
+  const ids: string[] = [];
+  for (const collection of [one, other, one]) {
+    const sent = await bundle.ask('POST', `${RAG}/ingest/text`, { collection, text: 'A zebra.' }, ANN);
+    ids.unshift(sent.body.id);
+    await untilEnded(sent.body.id);
+  }
+  const listed = async (query: string, headers = ANN) =>
+    (await bundle.ask('GET', `${RAG}/ingest/jobs?${query}`, undefined, headers)).body;
+
+  const first = await listed('limit=2');
+  expect(first).toMatchObject({ object: 'list', has_more: true, last_id: ids[1] });
+  expect(first.data).toMatchObject([
+    { id: ids[0], object: 'ingest.job', status: 'completed', file_counts: { total: 1 } },
+    { id: ids[1] },
+  ]);
+  expect((await listed(`limit=1&after=${ids[1]}`)).data).toMatchObject([{ id: ids[2] }]);
+  expect((await listed(`collection=${one}`, BOSS)).data).toMatchObject([{ id: ids[0] }, { id: ids[2] }]);
+  const foreign = (await listed('limit=100', BOB)).data.map(({ id }: { id: string }) => id);
+  expect(ids.filter((id) => foreign.includes(id))).toEqual([]);
+});
+
 test('the same Idempotency-Key finds the same job', async () => {
   const collection = await newCollection();
   const headers = { ...ANN, 'idempotency-key': `key-${collection}` };

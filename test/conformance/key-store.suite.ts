@@ -175,6 +175,8 @@ function entryOf(keyName: string, createdAt: Date) {
     chargedTokens: 20,
     outcome: 'succeeded' as const,
     errorCode: null,
+
+    isWaited: true,
     createdAt,
   };
 }

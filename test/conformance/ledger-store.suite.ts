@@ -96,6 +96,7 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
         charged_tokens: '30',
         outcome: 'failed',
         error_code: 'no_healthy_server',
+        is_waited: true,
         created_at: entry.createdAt,
         tags: ['a "b"', 'é,{\ufffd}'],
       },
@@ -169,6 +170,7 @@ function newEntry(changes: Partial<LedgerEntry> = {}): LedgerEntry {
     chargedTokens: 30,
     outcome: 'failed',
     errorCode: 'no_healthy_server',
+    isWaited: true,
     createdAt: new Date('2026-01-02T03:04:05.678Z'),
     ...changes,
   };

@@ -167,6 +167,8 @@ function entryOf(createdAt: Date) {
     chargedTokens: 7,
     outcome: 'succeeded' as const,
     errorCode: null,
+
+    isWaited: true,
     createdAt,
   };
 }

@@ -135,7 +135,7 @@ describe('a wrong configuration', () => {
       'servers[0].max_concurency in citadel.yaml: is not known to this version. Did you mean max_concurrency?',
       'limits.first_tokn_ms in citadel.yaml: is not known to this version. Did you mean first_token_ms?',
       expect.stringMatching(/^limits\.retries in .* is not known to this version\. Known here: body_bytes, /),
-      'router in citadel.yaml: is not known to this version. Known here: servers, classes, aliases, tracing, prices, networks, limits, rag, retention, health.',
+      'router in citadel.yaml: is not known to this version. Known here: servers, log_level, classes, aliases, tracing, prices, networks, limits, rag, retention, health.',
       'port in citadel.yaml: is set in the environment, as PORT.',
       'health in citadel.yaml: takes a mapping of interval_ms, suspicious_interval_ms, unhealthy_after, healthy_after, timeout_ms, passive.',
     ]);

@@ -44,6 +44,18 @@ describe('a logger', () => {
     expect(records().map(({ message }) => message)).toEqual(['yes']);
   });
 
+  test('another level holds at once, for children that were there too', () => {
+    const { logger, records } = setup({ level: 'warn' });
+    const child = logger.child({ part: 'x' });
+
+    logger.setLevel('debug');
+    child.debug('from now on');
+    logger.setLevel('silent');
+    child.fatal('no');
+
+    expect(records()).toMatchObject([{ level: 'debug', message: 'from now on', part: 'x' }]);
+  });
+
   test('silent writes nothing', () => {
     const { logger, lines } = setup({ level: 'silent' });
 

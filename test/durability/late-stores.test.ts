@@ -18,6 +18,14 @@ async function end(one: FleetProcess): Promise<void> {
   await rm(one.dataDir, { recursive: true, force: true });
 }
 
+/** What /metrics says of each store: 1, or 0. */
+async function storesUp(one: FleetProcess): Promise<Record<string, number>> {
+  const answer = await one.get('/metrics');
+  expect(answer.status).toBe(200);
+  const found = (await answer.text()).matchAll(/^citadel_store_up\{store="(\w+)",.*\} (\d)$/gm);
+  return Object.fromEntries(Array.from(found, ([, name, value]) => [name, Number(value)]));
+}
+
 const answersWith = (one: FleetProcess, status: number) => async () =>
   (await one.get(READY).catch(() => null))?.status === status;
 
@@ -34,6 +42,8 @@ describeWith(redisService, 'a process whose Redis comes later than itself', () =
         try {
           for (const one of [api, worker]) await waitFor(answersWith(one, 503), 'it waits');
           expect((await api.get('/health')).status).toBe(200);
+          expect(await storesUp(api)).toEqual({ queue: 0, database: 0 });
+          expect(await storesUp(worker)).toEqual({ queue: 0 });
           const refused = await api.post('/v1/chat/completions', chat('citadel-demo'));
           expect(refused.status).toBe(503);
           expect(refused.headers.get('retry-after')).toBe('2');
@@ -49,6 +59,8 @@ describeWith(redisService, 'a process whose Redis comes later than itself', () =
           const works = async () =>
             (await api.post('/v1/chat/completions', chat('citadel-demo'))).status === 200;
           await waitFor(works, 'a chat is answered', 30_000);
+          expect(await storesUp(api)).toEqual({ queue: 1, database: 1 });
+          expect(await storesUp(worker)).toEqual({ queue: 1 });
         } finally {
           await Promise.all([end(api), end(worker)]);
           await Promise.all([redis.stop(), postgres?.stop()]);

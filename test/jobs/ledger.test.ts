@@ -71,6 +71,7 @@ function entryOf(): LedgerEntry {
     chargedTokens: 0,
     outcome: 'succeeded',
     errorCode: null,
+    isWaited: true,
     createdAt: new Date(0),
   };
 }

@@ -3,12 +3,15 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { SqlPool } from '../../core/sql-pool.ts';
 import { migrate } from '../../storage/migrate.ts';
+import { createPgPool } from '../../storage/pg-pool.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
-import { createPgvectorStore } from '../../storage/pgvector-store.ts';
+import { createPgvectorStore, hasPgvector } from '../../storage/pgvector-store.ts';
 import { createPostgresBlobStore } from '../../storage/postgres-blob-store.ts';
 import { moveStore } from '../../storage/store-move.ts';
 import { point } from '../conformance/vector-store.suite.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
+import { postgresService, startPostgres } from '../support/postgres.ts';
+import { describeWith } from '../support/services.ts';
 
 const LIMIT_MS = 60_000;
 const INDEX = { id: 'version', dimensions: 3 };
@@ -64,3 +67,37 @@ test(
   },
   LIMIT_MS,
 );
+
+describeWith(postgresService, 'to a Postgres server', () => {
+  test(
+    'vectors go where pgvector is; without it the move says what is missing, and leaves nothing',
+    async () => {
+      const postgres = await startPostgres();
+      const server = createPgPool(postgres?.url ?? '');
+      const source = await open();
+      try {
+        await migrate(source);
+        const store = await createPgvectorStore(source);
+        await store.ensure(INDEX);
+        await store.upsert(INDEX, [point('a', 'heron', { vector: new Float32Array([1, 0, 0]) })]);
+        const blobs = { from: createPostgresBlobStore(source), to: createPostgresBlobStore(server) };
+        const move = () => moveStore({ from: source, to: server, blobs });
+
+        if (await hasPgvector(server)) {
+          expect(await move()).toMatchObject({ search_index: 1, search_point: 1 });
+          return;
+        }
+        await expect(move()).rejects.toMatchObject({
+          code: 'conflict',
+          message: expect.stringMatching(/pgvector.*Nothing was copied/),
+        });
+        await store.drop(INDEX);
+        expect(await move()).toMatchObject({ search_index: 0, search_point: 0 });
+      } finally {
+        await Promise.all([source.close(), server.close()]);
+        await postgres?.stop();
+      }
+    },
+    LIMIT_MS,
+  );
+});

@@ -5,10 +5,21 @@ import { Count, MaybeText, Time } from './shared-answers.ts';
 
 export const PausedQueue = z.object({ object: z.literal('queue'), class: ModelClass, paused: z.boolean() });
 
-export const ConfigReload = z.object({
-  object: z.literal('config.reload'),
+const Reloaded = z.object({
   changed: z.array(z.string()).describe('settings that hold from now on'),
   needs_restart: z.array(z.string()).describe('settings that have changed, and hold after a restart'),
+});
+
+const ProcessReloaded = Reloaded.extend({
+  host: z.string(),
+  pid: z.int(),
+  roles: z.array(z.string()).describe('`api`, model classes, `workflow`'),
+  problem: MaybeText.describe('why nothing was changed there; null where it was read'),
+});
+
+export const ConfigReload = Reloaded.extend({
+  object: z.literal('config.reload'),
+  others: z.array(ProcessReloaded).describe('the other processes that have answered within a second'),
 });
 
 const UsageSum = z.object({

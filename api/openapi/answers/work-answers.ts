@@ -25,15 +25,18 @@ export const AcceptedJob = z.object({
 
 export const JobSummary = z.object({
   ...JobHead,
+  mode: z
+    .enum(['accepted', 'interactive'])
+    .describe('`accepted`: answered 202; `interactive`: a call whose caller waited, once it has ended'),
   model: MaybeText,
   status: z.enum(JOB_STATUSES),
-  priority: Priority,
+  priority: Priority.nullable().describe('null of an interactive call'),
   key_name: MaybeText.describe('whose it is; null where there are no keys'),
   metadata: AnyJson,
   error: InnerError.nullable(),
   tokens: Count,
   ...Times,
-  links: JobLinks,
+  links: JobLinks.partial({ events: true, cancel: true }).describe('an interactive call has `self` alone'),
 });
 
 const TimelineEntry = z.object({

@@ -30,7 +30,7 @@ export const JOB_OPERATIONS: Operation[] = [
     method: 'get',
     path: '/api/v1/orchestrate',
     id: 'listJobs',
-    summary: 'Jobs, newest first',
+    summary: 'Accepted jobs, and calls that have ended, newest first',
     query: PageQuery.extend(JobQuery.shape),
     answers: answers('A page of them.', listOf(JobSummary)),
     errors: ['forbidden', 'store_unavailable'],
@@ -52,7 +52,7 @@ export const JOB_OPERATIONS: Operation[] = [
     summary: "A job's events as they happen",
     isEventStream: true,
     answers: { 200: { description: 'Server-sent events.', media: 'text/event-stream' } },
-    errors: ['store_unavailable'],
+    errors: ['conflict', 'store_unavailable'],
   },
   {
     ...JOBS,

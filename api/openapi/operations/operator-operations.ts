@@ -172,9 +172,9 @@ const RUNNING_OPERATIONS: Operation[] = [
     method: 'post',
     path: '/api/v1/config/reload',
     id: 'reloadConfig',
-    summary: 'Has this process read its configuration again; a wrong one changes nothing',
+    summary: 'Has every process read its own configuration again; a wrong one changes nothing',
     answers: answers('What changed.', ConfigReload),
-    errors: ['invalid_request'],
+    errors: ['invalid_request', ...NO_STORE],
   },
 ];
 

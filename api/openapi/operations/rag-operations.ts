@@ -9,6 +9,7 @@ import {
 import { QueryRequest } from '../../../rag/query-request.ts';
 import { SearchRequest } from '../../../rag/search-request.ts';
 import { PageQuery } from '../../list-page.ts';
+import { IngestQuery } from '../../routes/rag-jobs.ts';
 import { QueryAnswer } from '../answers/model-answers.ts';
 import {
   Collection,
@@ -178,6 +179,16 @@ const INGESTS: Operation[] = [
     summary: 'Takes in what an address answers',
     body: UrlIngest,
     errors: [...INGEST.errors, 'bad_backend'],
+  },
+  {
+    ...RAG,
+    method: 'get',
+    path: '/api/v1/rag/ingest/jobs',
+    id: 'listIngestJobs',
+    summary: 'Ingests, newest first',
+    query: PageQuery.extend(IngestQuery.shape),
+    answers: answers('A page of them.', listOf(IngestJob.omit({ items: true }))),
+    errors: NO_STORE,
   },
   {
     ...RAG,
