@@ -4,7 +4,8 @@ import { AppError } from '../../core/errors.ts';
 import { parseJsonObject } from '../../core/json-depth.ts';
 import { memberText } from '../../core/json-text.ts';
 import { parseRequest } from '../../core/parse-request.ts';
-import { JOB_KINDS, OrchestrateRequest, WorkflowStart } from '../../core/schemas/accepted-work.ts';
+import { OrchestrateRequest, WorkflowStart } from '../../core/schemas/accepted-work.ts';
+import { JOB_KINDS, JOB_STATUSES } from '../../core/schemas/work-terms.ts';
 import type { CollectionStore } from '../../rag/collection.ts';
 import { requireCollection } from '../../rag/require-collection.ts';
 import type { RunRecord } from '../../workflows/run-record.ts';
@@ -14,14 +15,7 @@ import { type CallCheckDeps, checkCall } from '../call-check.ts';
 import { markReplayed, readIdempotency } from '../idempotency.ts';
 import { factBeginnings, packJobFacts } from '../job-facts.ts';
 import { toTimeline } from '../job-timeline.ts';
-import {
-  JOB_STATUSES,
-  jobPath,
-  runStatusesOf,
-  toAcceptedJob,
-  toJobSummaryView,
-  toJobView,
-} from '../job-view.ts';
+import { jobPath, runStatusesOf, toAcceptedJob, toJobSummaryView, toJobView } from '../job-view.ts';
 import { parsePage, toListPage } from '../list-page.ts';
 import { ragCallerOf } from '../rag-caller.ts';
 import { sendJson } from '../replies/json-reply.ts';
