@@ -182,10 +182,17 @@ describe('what the page is made of', () => {
   });
 
   test('has no file beside its own', async () => {
-    const paths = ['nothing.js', '%2e%2e/page-files.ts', 'tsconfig.json', 'vendor/preact.d.ts', '%zz'];
+    const paths = [
+      'nothing.js',
+      '%2e%2e/page-files.ts',
+      'tsconfig.json',
+      'answers.ts',
+      'vendor/preact.d.ts',
+      '%zz',
+    ];
     const answers = await Promise.all(paths.map((path) => send(`GET /dashboard/assets/${path}`)));
 
-    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404, 400]);
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404, 400]);
   });
 
   test('is not sent again while it is the same', async () => {
