@@ -34,7 +34,7 @@ export function VirtualList({ items, row, head, hasMore, onNearEnd, label }) {
   const shown = items.slice(first, first + Math.ceil(view.height / ROW_PX) + 2 * MARGIN_ROWS);
   return html`<div class="list" role="table" aria-label=${label} aria-rowcount=${hasMore ? -1 : items.length}>
     ${head}
-    <div class="list-body" role="rowgroup" ref=${place} onScroll=${look} tabindex="0">
+    <div class="list-body" role="rowgroup" ref=${place} onScroll=${look} tabindex="0" aria-label=${`${label}, rows`}>
       <div class="list-all" role="presentation" style=${{ height: `${items.length * ROW_PX}px` }}>
         <div class="list-shown" role="presentation" style=${{ transform: `translateY(${first * ROW_PX}px)` }}>
           ${shown.map((item, index) => row(item, first + index + 1))}
