@@ -1,15 +1,34 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { createDemoServer } from '../../servers/demo/demo-server.ts';
 import { START_LIMIT_MS } from '../api/setup.ts';
 import { chromiumService } from '../support/browser.ts';
-import type { TestCitadel } from '../support/citadel.ts';
+import { chat, type TestCitadel } from '../support/citadel.ts';
 import { describeWith } from '../support/services.ts';
 import { lowContrasts, readFocus, unnamedFields } from './accessibility.ts';
-import { openOperatorPage, type PageBundle } from './page-bundle.ts';
+import { AUTH, openOperatorPage, type PageBundle } from './page-bundle.ts';
 
 const VIEWS = ['overview', 'jobs', 'runs', 'documents', 'documents/handbook', 'playground', 'keys'];
 const TABS_MAX = 60;
 const RECOVERY_MS = 40_000;
+
+interface ServerFacts {
+  server: string;
+  p50_ms: number;
+  p99_ms: number;
+}
+
+/** What the overview's stream says first of `event`. */
+async function readFeed(url: string, event: string): Promise<{ data: ServerFacts[] }> {
+  const response = await fetch(url, { headers: AUTH });
+  let text = '';
+  for await (const part of response.body ?? []) {
+    text += Buffer.from(part).toString();
+    const [, data] = new RegExp(`event: ${event}\ndata: (.*)\n`).exec(text) ?? [];
+    if (data !== undefined) return JSON.parse(data);
+  }
+  throw new Error(`The stream ended without ${event}.`);
+}
 
 describeWith(chromiumService, 'documents, keys and queues on the operator page', () => {
   let bundle: PageBundle;
@@ -21,7 +40,11 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
     ({ citadel, page } = bundle);
     await bundle.signIn();
   }, START_LIMIT_MS);
-  afterAll(() => bundle.stop());
+  const stops: (() => Promise<void>)[] = [];
+  afterAll(async () => {
+    await bundle.stop();
+    await Promise.all(stops.map((stop) => stop()));
+  });
 
   const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
   const cellsOf = async (row: string) =>
@@ -104,15 +127,42 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
     await form.waitFor({ state: 'detached' });
   });
 
-  test('a class is paused and goes on', async () => {
+  test('a class is paused, shows who waits and for how long, and goes on', async () => {
+    const queue = async () => (await bundle.read('/api/v1/health/queues')).queues.lightweight;
     await bundle.open('overview');
-    await press('pause heavyweight');
-    await bundle.becomes('[data-class=heavyweight] th', 'paused');
-    expect((await bundle.read('/api/v1/health/queues')).queues.heavyweight.paused).toBe(true);
-    await press('resume heavyweight');
-    await page.getByRole('button', { name: 'pause heavyweight' }).waitFor();
+    await press('pause lightweight');
+    await bundle.becomes('[data-class=lightweight] th', 'paused');
+    const waiting = bundle.post('/v1/chat/completions', chat('sim-chat'));
+    await bundle.becomes('[data-class=lightweight] td >> nth=0', /^1$/);
+    await bundle.becomes('[data-class=lightweight] td >> nth=4', /^[1-9][\d.]* s$/);
+    expect(await queue()).toMatchObject({ paused: true, waiting: 1, active: 0 });
+    await press('resume lightweight');
+    await page.getByRole('button', { name: 'pause lightweight' }).waitFor();
 
-    expect((await bundle.read('/api/v1/health/queues')).queues.heavyweight.paused).toBe(false);
+    expect(await waiting).toMatchObject({ object: 'chat.completion' });
+    expect(await queue()).toMatchObject({ paused: false, waiting: 0 });
+  });
+
+  test("a server's card tells its slots, what it has loaded, and how long its calls take", async () => {
+    const box = createDemoServer({
+      protocol: 'ollama',
+      models: [{ id: 'phi3' }, { id: 'mistral', isLoaded: false }],
+    });
+    await box.start();
+    stops.push(box.stop);
+    const place = { hostname: '127.0.0.1', port: box.port, protocol: 'ollama' };
+    await bundle.post('/v1/servers', { id: 'box', ...place, max_concurrency: 3 });
+    await bundle.post('/v1/chat/completions', chat('phi3'));
+    await bundle.becomes('[data-server=box] dd >> nth=3', /^1\s*0 failed$/);
+    const { data } = await readFeed(`${citadel.url}/dashboard/api/overview`, 'servers');
+    const { p50_ms, p99_ms } = data.find(({ server }) => server === 'box') ?? {};
+
+    expect(await page.locator('[data-server=box] dd').allTextContents()).toEqual([
+      ...['0 / 3', `${Math.round(p50_ms ?? -1)} ms`, `${Math.round(p99_ms ?? -1)} ms`, '1 0 failed'],
+    ]);
+    expect(await page.locator('[data-server=box] .models li').allTextContents()).toEqual([
+      ...['phi3 loaded', 'mistral'],
+    ]);
   });
 
   test('a key is enough to get everywhere: what has the focus is named, and can be seen', async () => {

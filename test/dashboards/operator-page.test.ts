@@ -47,6 +47,10 @@ describeWith(chromiumService, 'the operator page', () => {
     await post('/v1/chat/completions', chat('sim:error-500'));
     await becomes('#requests-per-second', '0.1');
     await becomes('#error-rate', '14.3 %');
+    const { total } = await read('/api/v1/usage');
+    const tokens = total.input_tokens + total.output_tokens;
+    await becomes('#tokens-per-second', `${Math.round((10 * tokens) / 60) / 10}`);
+    await becomes('[data-class=lightweight] td >> nth=5', '0.1');
     await becomes('[data-server=sim] .facts', /7\s*1 failed/);
     const leaving = new AbortController();
     const { signal } = leaving;
