@@ -39,6 +39,7 @@ describe('the units for systemd', () => {
     expect(program).toBe(PROGRAM);
     expect(isCommand(command[0] ?? '')).toBe(true);
     expect(Number(settingOf(unit, 'TimeoutStopSec'))).toBeGreaterThan(EXIT_LIMIT_SECONDS + 0.5);
+    expect(settingOf(unit, 'ExecReload')).toBe('kill -HUP $MAINPID');
     expect(settingOf(unit, 'KillMode')).toBe('mixed');
     expect(settingOf(unit, 'Restart')).toBe('on-failure');
   });
