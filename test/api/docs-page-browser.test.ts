@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import { lowContrasts, unnamedFields } from '../support/accessibility.ts';
 import { chromiumService, openWatchedPage, startBrowser, type WatchedPage } from '../support/browser.ts';
 import { startTestCitadel, type TestCitadel } from '../support/citadel.ts';
 import { describeWith } from '../support/services.ts';
@@ -87,6 +88,16 @@ describeWith(chromiumService, '/docs in a browser', () => {
     expect(await answer.textContent()).not.toContain('[DONE]');
     expect(citadel.model.calls()).toHaveLength(1);
   });
+
+  test.each(['light', 'dark'] as const)(
+    'every text can be read in the %s, and every field has a name',
+    async (colorScheme) => {
+      await page.emulateMedia({ colorScheme });
+
+      expect(await lowContrasts(page)).toEqual([]);
+      expect(await unnamedFields(page)).toEqual([]);
+    },
+  );
 
   test('fits a phone, and has broken no rule in all of this', async () => {
     await page.setViewportSize({ width: 390, height: 800 });

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { createDemoServer } from '../../servers/demo/demo-server.ts';
 import { START_LIMIT_MS } from '../api/setup.ts';
+import { lowContrasts, readFocus, unnamedFields } from '../support/accessibility.ts';
 import { chromiumService } from '../support/browser.ts';
 import { chat, type TestCitadel } from '../support/citadel.ts';
 import { describeWith } from '../support/services.ts';
-import { lowContrasts, readFocus, unnamedFields } from './accessibility.ts';
 import { AUTH, openOperatorPage, type PageBundle } from './page-bundle.ts';
 
 const VIEWS = ['overview', 'jobs', 'runs', 'documents', 'documents/handbook', 'playground', 'keys'];
