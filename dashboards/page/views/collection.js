@@ -41,7 +41,7 @@ const toRow = (
   <span role="cell" class="model" title=${one.external_id}>${one.title ?? one.external_id}</span>
   <span role="cell"><${Badge} status=${one.status} /></span>
   <span role="cell">${one.stage ?? '–'}</span>
-  <span role="cell" title=${one.error ?? ''}>${one.reason_code ?? one.waiting_on ?? '–'}</span>
+  <span role="cell" class="about" title=${one.error ?? ''}>${one.reason_code ?? one.waiting_on ?? '–'}</span>
   <span role="cell">${count(one.chunk_count)}</span>
   <span role="cell">${time(one.updated_at)}</span>
 </div>`;
