@@ -29,7 +29,8 @@ COPY storage ./storage
 COPY workers ./workers
 COPY workflows ./workflows
 RUN install -d -o node -g node -m 0700 /data
-USER node
+# The image's user node, by number: where only a number proves that it is not root (Kubernetes' runAsNonRoot).
+USER 1000:1000
 VOLUME /data
 EXPOSE 8002
 STOPSIGNAL SIGTERM

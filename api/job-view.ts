@@ -1,9 +1,9 @@
+import type { JOB_STATUSES } from '../core/schemas/work-terms.ts';
 import type { RunRecord, RunSummary } from '../workflows/run-record.ts';
 import type { RunStatus } from '../workflows/run-state.ts';
 import { type JobFacts, jobFactsOf } from './job-facts.ts';
 import { timesOf, toErrorView } from './run-view.ts';
 
-export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
 /** A job is a run of one step: where that waits (for a second try, for its workflow), the job runs. */

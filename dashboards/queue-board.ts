@@ -30,12 +30,12 @@ export function createQueueBoard(queues: readonly NativeQueue[]): RequestHandler
 }
 
 async function loadBoard(queues: readonly NativeQueue[]): Promise<RequestHandler> {
-  const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
+  const [{ createBullBoard }, { BullMQAdapter }, { LocalBoard }] = await Promise.all([
     import('@bull-board/api'),
     import('@bull-board/api/bullMQAdapter'),
-    import('@bull-board/express'),
+    import('./local-board.ts'),
   ]);
-  const server = new ExpressAdapter();
+  const server = new LocalBoard();
   server.setBasePath('/dashboard/queues');
   createBullBoard({
     queues: queues.map((queue) => hideContents(new BullMQAdapter(queue, { readOnlyMode: true }))),

@@ -1,6 +1,6 @@
 import { Client } from 'undici';
 import { z } from 'zod';
-import type { ServerProtocol } from '../core/schemas/server-registration.ts';
+import type { ServerProtocol } from '../core/schemas/server-protocol.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { requestJson, withTimeout } from './json-request.ts';
 import { createServerConnector } from './server-connector.ts';

@@ -1,4 +1,4 @@
-import type { ServerProtocol } from '../core/schemas/server-registration.ts';
+import type { ServerProtocol } from '../core/schemas/server-protocol.ts';
 import type { StreamEvent } from '../core/stream-event.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { ServerReport } from './model-server.ts';

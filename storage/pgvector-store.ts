@@ -182,7 +182,9 @@ export async function findOrMakeExtension(pool: SqlPool): Promise<string> {
   if (isConnectionError(failure)) throw failure;
   throw new AppError(
     'store_unavailable',
-    "The database has pgvector, and Citadel's role may not make it: run CREATE EXTENSION vector as its owner.",
+    (await hasPgvector(pool))
+      ? "The database has pgvector, and Citadel's role may not make it: run CREATE EXTENSION vector as its owner."
+      : `The database has no pgvector of ${VERSION_MIN.join('.')} or newer: install it there.`,
     { cause: failure },
   );
 }

@@ -5,6 +5,7 @@ import { parseJson, parseJsonObject } from '../../core/json-depth.ts';
 import type { Json } from '../../core/json-value.ts';
 import { parseRequest } from '../../core/parse-request.ts';
 import { WorkflowFork, WorkflowStart } from '../../core/schemas/accepted-work.ts';
+import { RUN_STATUSES } from '../../core/schemas/work-terms.ts';
 import type { ForkRequest } from '../../workflows/runs.ts';
 import { type AcceptDeps, accept, noTokens, toWebhook } from '../accepted-options.ts';
 import { markReplayed, readIdempotency } from '../idempotency.ts';
@@ -53,16 +54,6 @@ export function startRun(deps: WorkflowRouteDeps): RequestHandler {
     sendJson(res, 202, JSON.stringify(toAcceptedRun(run)));
   };
 }
-
-export const RUN_STATUSES = [
-  'queued',
-  'running',
-  'waiting',
-  'paused',
-  'succeeded',
-  'failed',
-  'cancelled',
-] as const;
 
 export const RunQuery = z.object({
   status: z.enum(RUN_STATUSES).optional(),

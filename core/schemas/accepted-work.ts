@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Priority } from './priority.ts';
 import { WebhookRequest } from './webhook.ts';
+import { JOB_KINDS } from './work-terms.ts';
 
 // The bodies of the routes that answer 202.
 
@@ -41,8 +42,6 @@ export const WorkflowStart = z
     "takes either 'workflow', the name of one that is stored, or 'definition'",
   );
 export type WorkflowStart = z.infer<typeof WorkflowStart>;
-
-export const JOB_KINDS = ['chat', 'completion', 'embedding', 'rag_query', 'workflow'] as const;
 
 /** The body of POST /api/v1/orchestrate. */
 export const OrchestrateRequest = z.strictObject({

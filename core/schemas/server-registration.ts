@@ -1,8 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-
-export const ServerProtocol = z.enum(['openai', 'ollama']);
-export type ServerProtocol = z.infer<typeof ServerProtocol>;
+import { ServerProtocol } from './server-protocol.ts';
 
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*$/;
 // A URL parser reads `2130706433`, `0x7f.1` and `10.1` as IPv4 addresses; here an address is written in full.

@@ -19,11 +19,14 @@ const CALLS = '/dashboard/call';
 const KEY_BYTES = 16;
 const LIMIT_MS = 15_000;
 
+/** @typedef {{ method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal }} CallOptions */
+
 /**
  * A call of the API, as the admin who is signed in.
+ * @template T what the route answers (answers.ts)
  * @param {string} path such as `/v1/models`
- * @param {{ method?: string, body?: unknown, headers?: Record<string, string> }} [options]
- * @returns {Promise<any>}
+ * @param {CallOptions} [options]
+ * @returns {Promise<T>}
  */
 export async function call(path, options) {
   return (await request(CALLS + path, options)).json();
@@ -31,9 +34,10 @@ export async function call(path, options) {
 
 /**
  * The page's own routes, such as `/session`.
+ * @template T what the route answers
  * @param {string} path
- * @param {{ method?: string, body?: unknown }} [options]
- * @returns {Promise<any>}
+ * @param {CallOptions} [options]
+ * @returns {Promise<T>}
  */
 export async function own(path, options) {
   return (await request(`/dashboard${path}`, options)).json();
@@ -42,7 +46,7 @@ export async function own(path, options) {
 /**
  * A call whose answer is read as it comes.
  * @param {string} path
- * @param {{ method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal }} options
+ * @param {CallOptions} options
  */
 export function stream(path, options) {
   return request(CALLS + path, options);
@@ -59,22 +63,21 @@ export const eventsOf = (path) => new EventSource(CALLS + path);
 
 /**
  * @param {string} url
- * @param {{ method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal }} [options]
+ * @param {CallOptions} [options]
  */
 async function request(
   url,
   { method = 'GET', body, headers = {}, signal = AbortSignal.timeout(LIMIT_MS) } = {},
 ) {
-  const isForm = body instanceof FormData;
-  const isText = typeof body === 'string';
+  const isJson = body !== undefined && !(body instanceof FormData);
   /** @type {Record<string, string>} */
-  const type = body === undefined || isForm ? {} : { 'content-type': 'application/json' };
+  const type = isJson ? { 'content-type': 'application/json' } : {};
   let response;
   try {
     response = await fetch(url, {
       method,
       headers: { 'x-citadel-page': '1', ...type, ...headers },
-      body: body === undefined || isForm || isText ? body : JSON.stringify(body),
+      body: toBody(body),
       signal,
       credentials: 'same-origin',
     });
@@ -89,6 +92,12 @@ async function request(
     error?.code ?? 'unknown',
     error?.message ?? `Status ${response.status}.`,
   );
+}
+
+/** JSON that is written already, and files, go as they are. @param {unknown} body */
+function toBody(body) {
+  const isWritten = body === undefined || typeof body === 'string' || body instanceof FormData;
+  return isWritten ? body : JSON.stringify(body);
 }
 
 /**

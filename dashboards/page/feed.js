@@ -1,10 +1,7 @@
 import { signedOut } from './api.js';
 import { useEffect, useState } from './vendor/preact-hooks.js';
 
-/**
- * What the overview's stream has said last.
- * @typedef {{ isConnected: boolean, health: any, rates: any, history: any[], servers: any[] }} Overview
- */
+/** @import { Overview } from './answers.ts' */
 
 const WAIT_MS_MAX = 10_000;
 const PARTS = ['health', 'rates', 'history', 'servers'];

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { START_LIMIT_MS } from '../api/setup.ts';
-import { chromiumService, openWatchedPage, startBrowser, type WatchedPage } from '../support/browser.ts';
-import { chat, startTestCitadel, type TestCitadel } from '../support/citadel.ts';
+import { chromiumService, type WatchedPage } from '../support/browser.ts';
+import { chat, type TestCitadel } from '../support/citadel.ts';
 import { describeWith } from '../support/services.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { ADMIN_KEY, AUTH, openOperatorPage, type PageBundle } from './page-bundle.ts';
 
-const ADMIN_KEY = 'sk-root-0123456789abcdef';
-const AUTH = { authorization: `Bearer ${ADMIN_KEY}` };
 const SLOW_CHAT = 'sim:token=30+tokens=80';
 const ENDLESS_CHAT = 'sim:token=1000+tokens=100';
 const SCRIPT = '<script>window.ran=1</script>';
@@ -15,34 +14,22 @@ const IMAGE = '<img src=x onerror=window.ran=1>';
 
 describeWith(chromiumService, 'the operator page', () => {
   let citadel: TestCitadel;
-  let browser: Browser;
   let watched: WatchedPage;
   let page: Page;
+  let bundle: PageBundle;
 
   beforeAll(async () => {
     const models = ['sim-chat', 'sim-embed', 'sim:error-500', SLOW_CHAT, ENDLESS_CHAT, SCRIPT];
-    [citadel, browser] = await Promise.all([
-      startTestCitadel({ env: { CITADEL_API_KEYS: `root:admin:${ADMIN_KEY}` }, models }),
-      startBrowser(),
-    ]);
-    watched = await openWatchedPage(browser, { viewport: { width: 1100, height: 800 } });
-    page = watched.page;
-    await page.goto(`${citadel.url}/dashboard`);
+    bundle = await openOperatorPage({ models });
+    ({ citadel, watched, page } = bundle);
   }, START_LIMIT_MS);
-  afterAll(async () => {
-    await browser.close();
-    await citadel.stop();
-  });
+  afterAll(() => bundle.stop());
 
-  const open = (hash: string) => page.goto(`${citadel.url}/dashboard#/${hash}`);
-  // biome-ignore lint/suspicious/noExplicitAny: what the API answers
-  const read = async (path: string): Promise<any> => (await citadel.get(path, AUTH)).json();
-  // biome-ignore lint/suspicious/noExplicitAny: what the API answers
-  const post = async (path: string, body: unknown): Promise<any> =>
-    (await citadel.post(path, body, { headers: AUTH })).json();
-  const textOf = async (selector: string) => (await page.locator(selector).textContent()) ?? '';
-  const becomes = (selector: string, text: string | RegExp) =>
-    page.locator(selector).filter({ hasText: text }).first().waitFor();
+  const open = (hash: string) => bundle.open(hash);
+  const read = (path: string) => bundle.read(path);
+  const post = (path: string, body: unknown) => bundle.post(path, body);
+  const textOf = (selector: string) => bundle.textOf(selector);
+  const becomes = (selector: string, text: string | RegExp) => bundle.becomes(selector, text);
 
   test('asks for a key, refuses a wrong one, and opens with a right one', async () => {
     await page.getByLabel('Admin key').fill('sk-wrong');
@@ -60,6 +47,10 @@ describeWith(chromiumService, 'the operator page', () => {
     await post('/v1/chat/completions', chat('sim:error-500'));
     await becomes('#requests-per-second', '0.1');
     await becomes('#error-rate', '14.3 %');
+    const { total } = await read('/api/v1/usage');
+    const tokens = total.input_tokens + total.output_tokens;
+    await becomes('#tokens-per-second', `${Math.round((10 * tokens) / 60) / 10}`);
+    await becomes('[data-class=lightweight] td >> nth=5', '0.1');
     await becomes('[data-server=sim] .facts', /7\s*1 failed/);
     const leaving = new AbortController();
     const { signal } = leaving;
@@ -144,7 +135,7 @@ describeWith(chromiumService, 'the operator page', () => {
     await page.locator('#models option').first().waitFor({ state: 'attached' });
     expect(await page.getByLabel('model').inputValue()).toBe(SCRIPT);
     await page.keyboard.press('Enter');
-    const row = page.locator('a.list-row');
+    const row = page.locator('.list-row:has(a)');
     await waitFor(async () => (await row.count()) === 1, 'the one job');
 
     expect(await row.locator('.model').textContent()).toBe(SCRIPT);
@@ -230,11 +221,11 @@ describeWith(chromiumService, 'the operator page', () => {
 
   test('fits a phone, in the dark', async () => {
     await page.emulateMedia({ colorScheme: 'dark' });
-    await page.setViewportSize({ width: 375, height: 700 });
+    await page.setViewportSize({ width: 390, height: 844 });
     for (const view of ['overview', 'jobs', 'runs', 'documents', 'playground', 'keys']) {
       await open(view);
       await page.locator('main h1').waitFor();
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     }
     const color = await page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     expect(color).toBe('rgb(18, 21, 28)');

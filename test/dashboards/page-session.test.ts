@@ -76,6 +76,31 @@ describe('signing in', () => {
     expect(JSON.parse(answers[4]?.body ?? '')).toMatchObject({ signed_in: true, key_name: 'root' });
   });
 
+  test('behind HTTPS the cookie never goes over plain HTTP', async () => {
+    const { cookie } = await signIn(ADMIN_KEY, { ...OWN, 'x-forwarded-proto': 'https' });
+
+    expect(cookie).toMatch(/; Secure$/);
+  });
+
+  test('the page’s calls reach the API and nothing else, and are kept nowhere', async () => {
+    const { session } = await signIn(ADMIN_KEY);
+    const others = [
+      'metrics',
+      'docs',
+      'dashboard/session',
+      'v1/../dashboard/session',
+      '/v1/models',
+      'health',
+    ];
+    const answers = await Promise.all(
+      others.map((path) => send(`GET /dashboard/call/${path}`, { cookie: session })),
+    );
+    const { headers } = await models(session);
+
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 404, 401, 401]);
+    expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  });
+
   test('signing out takes the cookie away', async () => {
     const { session } = await signIn(ADMIN_KEY);
     const { headers } = await send(`DELETE ${SESSION}`, { cookie: session, ...OWN });
@@ -124,6 +149,27 @@ describe('a session', () => {
   });
 });
 
+describe('whoever is no admin', () => {
+  const ROUTES = [
+    OVERVIEW,
+    '/dashboard/api/jobs/job_1/request',
+    '/dashboard/api/runs/run_1/plan',
+    '/dashboard/api/runs/run_1/steps/a',
+    '/dashboard/queues/',
+    '/dashboard/queues/api/queues',
+  ];
+
+  test.each(ROUTES)('is shown nothing of %s', async (path) => {
+    const keys = [undefined, 'Bearer sk-nobody', `Bearer ${USER_KEY}`, `Basic ${btoa(`x:${USER_KEY}`)}`];
+    const answers = await Promise.all(
+      keys.map((key) => send(`GET ${path}`, key === undefined ? {} : { authorization: key })),
+    );
+
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 403, 403]);
+    for (const { body } of answers) expect(Object.keys(JSON.parse(body))).toEqual(['error']);
+  });
+});
+
 describe('a page elsewhere', () => {
   const PAUSE = '/dashboard/call/orchestration/failover/sim';
 
@@ -147,16 +193,18 @@ describe('a page elsewhere', () => {
     expect(JSON.parse(body)).toEqual(errorOf('forbidden'));
   });
 
-  test('is told nothing, and signs nobody in', async () => {
+  test('is told nothing, and signs nobody in or out', async () => {
     const { session } = await signIn(ADMIN_KEY);
     const foreign = { 'sec-fetch-site': 'cross-site' };
     const answers = await Promise.all([
       send('GET /dashboard/call/v1/models', { cookie: session, ...foreign }),
       send(`GET ${OVERVIEW}`, { cookie: session, ...foreign }),
       signIn(ADMIN_KEY, { ...foreign, 'x-citadel-page': '1' }),
+      send(`DELETE ${SESSION}`, { cookie: session, ...foreign, 'x-citadel-page': '1' }),
     ]);
 
-    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403, 403]);
+    expect(answers.map(({ headers }) => headers['set-cookie'])).not.toContainEqual(expect.anything());
   });
 
   test('the page itself may, also where the browser says its origin only', async () => {
@@ -182,10 +230,17 @@ describe('what the page is made of', () => {
   });
 
   test('has no file beside its own', async () => {
-    const paths = ['nothing.js', '%2e%2e/page-files.ts', 'tsconfig.json', 'vendor/preact.d.ts', '%zz'];
+    const paths = [
+      'nothing.js',
+      '%2e%2e/page-files.ts',
+      'tsconfig.json',
+      'answers.ts',
+      'vendor/preact.d.ts',
+      '%zz',
+    ];
     const answers = await Promise.all(paths.map((path) => send(`GET /dashboard/assets/${path}`)));
 
-    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404, 400]);
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404, 400]);
   });
 
   test('is not sent again while it is the same', async () => {

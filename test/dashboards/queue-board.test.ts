@@ -161,6 +161,18 @@ describe('the queue board', () => {
     }
   });
 
+  test('comes under a policy that loads nothing from elsewhere and lets nobody frame it', async () => {
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const answer = await citadel.get('/dashboard/queues/', headers);
+
+    expect(answer.headers.get('content-security-policy')).toBe(
+      "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+    );
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(await answer.text()).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
+  });
+
   test('leaves the prompt and the key out of the log', () => {
     const log = citadel.logLines.join('');
 

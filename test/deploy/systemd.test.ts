@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { CONFIG_HELP } from '../../core/config-schema.ts';
+import { describeWith, type Service } from '../support/services.ts';
 import { isCommand, listFiles, ROOT, read } from './repository.ts';
 
 const FOLDER = 'deploy/systemd/';
@@ -14,8 +15,11 @@ const PROGRAM = '/opt/citadel/node_modules/.bin/node';
 const EXIT_LIMIT_SECONDS = 24.5;
 const EXPOSURE_MAX = '15';
 
-const isAnalysable = spawnSync('systemd-analyze', ['--version']).status === 0;
-const testWithSystemd = isAnalysable ? test : test.skip;
+const systemd: Service = {
+  name: 'systemd-analyze',
+  isInstalled: spawnSync('systemd-analyze', ['--version']).status === 0,
+  install: 'apt-get install systemd',
+};
 
 /** The lines `Name=value` of a unit, in their order. */
 function settingsOf(unit: string): [name: string, value: string][] {
@@ -35,6 +39,7 @@ describe('the units for systemd', () => {
     expect(program).toBe(PROGRAM);
     expect(isCommand(command[0] ?? '')).toBe(true);
     expect(Number(settingOf(unit, 'TimeoutStopSec'))).toBeGreaterThan(EXIT_LIMIT_SECONDS + 0.5);
+    expect(settingOf(unit, 'ExecReload')).toBe('kill -HUP $MAINPID');
     expect(settingOf(unit, 'KillMode')).toBe('mixed');
     expect(settingOf(unit, 'Restart')).toBe('on-failure');
   });
@@ -68,8 +73,10 @@ describe('the units for systemd', () => {
     expect(names.length).toBeGreaterThan(4);
     expect(names.filter((name) => !CONFIG_HELP.some((known) => known.name === name))).toEqual([]);
   });
+});
 
-  testWithSystemd('are right by systemd itself (needs systemd-analyze: apt-get install systemd)', () => {
+describeWith(systemd, 'systemd itself', () => {
+  test('finds nothing wrong with the units', () => {
     const directory = mkdtempSync(join(tmpdir(), 'citadel-units-'));
     for (const unit of UNITS) {
       writeFileSync(join(directory, unit), read(FOLDER + unit).replaceAll(PROGRAM, process.execPath));
@@ -84,24 +91,17 @@ describe('the units for systemd', () => {
     expect({ status, ours }).toEqual({ status: 0, ours: [] });
   });
 
-  testWithSystemd.each(SERVICES)(
-    '%s is exposed by 1.5 of 10 at most (needs systemd-analyze: apt-get install systemd)',
-    (unit) => {
-      const args = [
-        'security',
-        '--offline=yes',
-        '--no-pager',
-        `--threshold=${EXPOSURE_MAX}`,
-        join(ROOT, FOLDER, unit),
-      ];
-      const { status, stdout } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  test.each(SERVICES)('finds %s exposed by 1.5 of 10 at most', (unit) => {
+    const args = ['security', '--offline=yes', '--no-pager', `--threshold=${EXPOSURE_MAX}`];
+    const { status, stdout } = spawnSync('systemd-analyze', [...args, join(ROOT, FOLDER, unit)], {
+      encoding: 'utf8',
+    });
 
-      expect({ status, exposure: stdout.split('\n').find((line) => line.includes('Overall')) }).toEqual({
-        status: 0,
-        exposure: expect.stringMatching(/: [01]\.\d OK/),
-      });
-    },
-  );
+    expect({ status, exposure: stdout.split('\n').find((line) => line.includes('Overall')) }).toEqual({
+      status: 0,
+      exposure: expect.stringMatching(/: [01]\.\d OK/),
+    });
+  });
 });
 
 /** What is below a directory: names, sizes and contents, apart from the program. */

@@ -5,7 +5,7 @@ import type { VectorIndex } from '../../rag/vector-store.ts';
 import { migrate } from '../../storage/migrate.ts';
 import { createPgPool } from '../../storage/pg-pool.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
-import { createPgvectorStore } from '../../storage/pgvector-store.ts';
+import { createPgvectorStore, findOrMakeExtension } from '../../storage/pgvector-store.ts';
 import { point, type VectorStoreFixture, vectorStoreSuite } from '../conformance/vector-store.suite.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 import { postgresService, startPostgres } from '../support/postgres.ts';
@@ -124,6 +124,10 @@ describeWith(postgresService, 'Postgres', () => {
         code: 'invalid_request',
         message: expect.stringContaining('pgvector'),
       });
+      // As a store with vectors that is moved there is refused.
+      await expect(findOrMakeExtension(pool)).rejects.toThrow(
+        'The database has no pgvector of 0.8 or newer: install it there.',
+      );
     }
     await close();
   });

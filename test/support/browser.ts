@@ -5,6 +5,8 @@ import type { Service } from './services.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
+const OWN_ADDRESS = /^(http:\/\/127\.0\.0\.1:|data:)/;
+
 const executable = findExecutable();
 
 export const chromiumService: Service = {
@@ -16,7 +18,7 @@ export const chromiumService: Service = {
 /** A page of a real browser, and what its console said of broken rules. */
 export interface WatchedPage {
   page: Page;
-  /** Violations of the Content-Security-Policy, and exceptions that nothing caught. */
+  /** Violations of the Content-Security-Policy, exceptions that nothing caught, and whatever was asked of another host. */
   problems: string[];
 }
 
@@ -41,6 +43,9 @@ export async function openWatchedPage(
     if (/Content.Security.Policy|violates/i.test(message.text())) problems.push(message.text());
   });
   page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('request', (request) => {
+    if (!OWN_ADDRESS.test(request.url())) problems.push(`asked for ${request.url()}`);
+  });
   return { page, problems };
 }
 

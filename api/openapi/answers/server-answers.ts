@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ServerProtocol } from '../../../core/schemas/server-registration.ts';
+import { ServerProtocol } from '../../../core/schemas/server-protocol.ts';
 import { Count, MaybeText, MaybeTime, Time, UnixSeconds } from './shared-answers.ts';
 
 const ServerState = z.enum(['healthy', 'degraded', 'unhealthy', 'draining', 'unknown']);

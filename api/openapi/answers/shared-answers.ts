@@ -22,7 +22,7 @@ export const ErrorAnswer = z.object({
 /** Of a failed run, job or step. */
 export const InnerError = ErrorAnswer.shape.error;
 
-export function listOf(item: z.ZodType) {
+export function listOf<T extends z.ZodType>(item: T) {
   return z.object({
     object: z.literal('list'),
     data: z.array(item),

@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { JOB_KINDS } from '../../../core/schemas/accepted-work.ts';
 import { Priority } from '../../../core/schemas/priority.ts';
-import { JOB_STATUSES } from '../../job-view.ts';
-import { RUN_STATUSES } from '../../routes/workflows.ts';
+import { JOB_KINDS, JOB_STATUSES, RUN_STATUSES } from '../../../core/schemas/work-terms.ts';
 import { AnyJson, Count, InnerError, MaybeText, MaybeTime, Time } from './shared-answers.ts';
 
 const Times = { created_at: Time, started_at: MaybeTime, finished_at: MaybeTime, deadline_at: MaybeTime };

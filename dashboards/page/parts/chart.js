@@ -53,14 +53,14 @@ function optionsOf(parent, max) {
     cursor: { show: false },
     scales: { y: { range: (_plot, _low, high) => [0, max ?? Math.max(1, high * 1.1)] } },
     axes: [
-      { ...axis, space: 80, size: 28, values: (_plot, splits) => splits.map(toClock) },
+      { ...axis, space: 42, size: 24, values: (_plot, splits) => splits.map(toClock) },
       { ...axis, size: 44, space: 30 },
     ],
     series: [{}, { stroke: () => color('--accent'), width: 1.5, points: { show: false } }],
   };
 }
 
-const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 
 /** @param {number} seconds */
 const toClock = (seconds) => CLOCK.format(seconds * 1_000);

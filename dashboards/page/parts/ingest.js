@@ -5,6 +5,8 @@ import { usePoll } from '../poll.js';
 import { useEffect, useState } from '../vendor/preact-hooks.js';
 import { Badge, Failure } from './marks.js';
 
+/** @import { FormEvent, IngestJob } from '../answers.ts' */
+
 const ITEMS_MAX = 100;
 
 /** Takes in files or a text, and shows how far each document has come. @param {{ collection: string, onDone: () => void }} props */
@@ -12,7 +14,7 @@ export function Ingest({ collection, onDone }) {
   const [jobId, setJobId] = useState(/** @type {string | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     const form = event.currentTarget;
@@ -41,6 +43,7 @@ export function Ingest({ collection, onDone }) {
 /**
  * @param {FormData} fields
  * @param {string} collection
+ * @returns {Promise<IngestJob>}
  */
 async function send(fields, collection) {
   const files = fields.getAll('files').filter((file) => file instanceof File && file.size > 0);
@@ -62,7 +65,7 @@ function Progress({ id, onDone }) {
   const [everyMs, setEveryMs] = useState(/** @type {number | null} */ (400));
   const { data: job, error } = usePoll(
     async () => {
-      const found = await call(`/api/v1/rag/ingest/jobs/${id}`);
+      const found = /** @type {IngestJob} */ (await call(`/api/v1/rag/ingest/jobs/${id}`));
       if (found.status !== 'in_progress') setEveryMs(null);
       return found;
     },
@@ -83,7 +86,7 @@ function Progress({ id, onDone }) {
     <progress max=${total} value=${total - job.file_counts.in_progress}></progress>
     <ul class="items">
       ${job.items.slice(0, ITEMS_MAX).map(
-        (/** @type {any} */ item) => html`<li key=${item.document_id}>
+        (item) => html`<li key=${item.document_id}>
           <span class="model">${item.external_id}</span> <${Badge} status=${item.status} />
           <small>${[item.stage, item.waiting_on && `waits for ${item.waiting_on}`, item.reason_code, item.error].filter(Boolean).join(' · ')}</small>
           ${item.chunks_total > 0 && html`<small>${count(item.chunks_indexed)} / ${count(item.chunks_total)} chunks</small>`}

@@ -1,6 +1,8 @@
 import { call } from '../api.js';
 import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
 
+/** @import { ListPage } from '../answers.ts' */
+
 const PAGE = 100;
 const EVERY_MS = 2_000;
 /** More than anybody scrolls through: whoever wants older ones says from when. */
@@ -8,13 +10,14 @@ const ITEMS_MAX = 20_000;
 
 /**
  * A long list of the API: its newest entries read again and again, older ones when they are asked for.
+ * @template {{ id: string }} T
  * @param {string} path
  * @param {Record<string, string>} filters
- * @returns {{ items: any[], hasMore: boolean, error: Error | null, isReading: boolean, more: () => void, reload: () => void }}
+ * @returns {List<T> & { more: () => void, reload: () => void }}
  */
 export function usePages(path, filters) {
   const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value !== '')).toString();
-  const [list, setList] = useState(() => emptyList());
+  const [list, setList] = useState(/** @type {() => List<T>} */ (emptyList));
   const reading = useRef(false);
   const newest = useRef(() => {});
 
@@ -62,15 +65,19 @@ export function usePages(path, filters) {
   return { ...list, more, reload: () => newest.current() };
 }
 
-/** @typedef {{ items: any[], hasMore: boolean, error: Error | null, isReading: boolean }} List */
+/**
+ * @template T
+ * @typedef {{ items: T[], hasMore: boolean, error: Error | null, isReading: boolean }} List
+ */
 
-/** @returns {List} */
 const emptyList = () => ({ items: [], hasMore: false, error: null, isReading: true });
 
 /**
+ * @template T
  * @param {string} path
  * @param {string} query
  * @param {string | null} after
+ * @returns {Promise<ListPage<T>>}
  */
 function readPage(path, query, after) {
   const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
@@ -80,15 +87,16 @@ function readPage(path, query, after) {
 /**
  * What the newest page says, before the older ones that are known. Where more has come than fits into a page, what was
  * known is given up: there would be a gap.
- * @param {List} known
- * @param {any} page
- * @returns {List}
+ * @template {{ id: string }} T
+ * @param {List<T>} known
+ * @param {ListPage<T>} page
+ * @returns {List<T>}
  */
 function withNewest(known, page) {
-  const ids = new Set(page.data.map((/** @type {any} */ one) => one.id));
+  const ids = new Set(page.data.map(({ id }) => id));
   const isJoined = known.items.some(({ id }) => ids.has(id));
   if (!isJoined) return { items: page.data, hasMore: page.has_more, error: null, isReading: false };
-  const last = page.data.at(-1).id;
+  const last = page.data.at(-1)?.id;
   const at = known.items.findIndex(({ id }) => id === last);
   const older = at === -1 ? [] : known.items.slice(at + 1);
   const hasMore = older.length > 0 ? known.hasMore : page.has_more;
@@ -96,9 +104,10 @@ function withNewest(known, page) {
 }
 
 /**
- * @param {List} known
- * @param {any} page
- * @returns {List}
+ * @template T
+ * @param {List<T>} known
+ * @param {ListPage<T>} page
+ * @returns {List<T>}
  */
 function withOlder(known, page) {
   return { items: [...known.items, ...page.data], hasMore: page.has_more, error: null, isReading: false };

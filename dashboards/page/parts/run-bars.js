@@ -1,20 +1,17 @@
 import { milliseconds } from '../format.js';
 import { html } from '../html.js';
 
+/** @import { Step } from '../answers.ts' */
+
 const ROWS_MAX = 200;
 
-/** When each step ran. @param {{ steps: any[], onChoose: (key: string) => void }} props */
+/** When each step ran. @param {{ steps: Step[], onChoose: (key: string) => void }} props */
 export function RunBars({ steps, onChoose }) {
-  const begun = steps
-    .filter(({ started_at }) => started_at !== null)
-    .sort((one, other) => Date.parse(one.started_at) - Date.parse(other.started_at));
-  const shown = begun.slice(0, ROWS_MAX);
   const nowMs = Date.now();
-  const spans = shown.map((step) => ({
-    step,
-    fromMs: Date.parse(step.started_at),
-    toMs: step.finished_at ? Date.parse(step.finished_at) : nowMs,
-  }));
+  const begun = steps
+    .flatMap((step) => (step.started_at === null ? [] : [toSpan(step, step.started_at, nowMs)]))
+    .sort((one, other) => one.fromMs - other.fromMs);
+  const spans = begun.slice(0, ROWS_MAX);
   const startMs = Math.min(...spans.map(({ fromMs }) => fromMs));
   const wholeMs = Math.max(1, ...spans.map(({ toMs }) => toMs - startMs));
   return html`
@@ -33,5 +30,12 @@ export function RunBars({ steps, onChoose }) {
       )}
     </ol>
     ${begun.length > ROWS_MAX && html`<p class="hint">The first ${ROWS_MAX} of ${begun.length} steps.</p>`}
+    ${begun.length === 0 && html`<p class="hint">No step has begun.</p>`}
   `;
+}
+
+/** @param {Step} step @param {string} startedAt @param {number} nowMs */
+function toSpan(step, startedAt, nowMs) {
+  const toMs = step.finished_at === null ? nowMs : Date.parse(step.finished_at);
+  return { step, fromMs: Date.parse(startedAt), toMs };
 }

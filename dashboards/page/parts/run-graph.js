@@ -2,27 +2,33 @@ import { html } from '../html.js';
 import { Graph, layout } from '../vendor/dagre.js';
 import { useMemo } from '../vendor/preact-hooks.js';
 
+/** @import { Plan, PlannedStep, Step } from '../answers.ts' */
+/** @typedef {{ status: string, total: number, done: number }} State */
+/** @typedef {PlannedStep & { x: number, y: number }} PlacedStep */
+
 const NODE = { width: 176, height: 52 };
 /** What a step of several items counts as: the first of these that one of them is. */
 const RANK = ['failed', 'running', 'waiting', 'ready', 'pending', 'cancelled', 'succeeded', 'skipped'];
 const CHARS_MAX = 20;
+/** A large graph is drawn smaller up to here, so that it can be read; what is wider still is scrolled. */
+const SCALE_MIN = 0.75;
 
 /**
  * The steps of a definition and how each of them does in a run.
- * @param {{ plan: any, steps: any[], chosen: string | null, onChoose: (path: string) => void }} props
+ * @param {{ plan: Plan, steps: Step[], chosen: string | null, onChoose: (path: string) => void }} props
  */
 export function RunGraph({ plan, steps, chosen, onChoose }) {
   const drawing = useMemo(() => draw(plan), [plan]);
   const states = statesOf(steps);
-  return html`<div class="graph scroll">
-    <svg width=${drawing.width} height=${drawing.height} viewBox=${`0 0 ${drawing.width} ${drawing.height}`} role="group" aria-label="Steps">
+  return html`<div class="graph scroll" tabindex="0" role="region" aria-label="Graph">
+    <svg width=${drawing.width} height=${drawing.height} style=${{ minWidth: `${drawing.width * SCALE_MIN}px` }} viewBox=${`0 0 ${drawing.width} ${drawing.height}`} role="group" aria-label="Steps">
       ${drawing.edges.map(({ points, isInner }, index) => html`<path key=${index} class=${isInner ? 'edge is-inner' : 'edge'} d=${points} />`)}
       ${drawing.nodes.map((node) => html`<${Node} key=${node.path} node=${node} state=${states.get(node.path)} isChosen=${node.path === chosen} onChoose=${onChoose} />`)}
     </svg>
   </div>`;
 }
 
-/** @param {{ node: any, state: any, isChosen: boolean, onChoose: (path: string) => void }} props */
+/** @param {{ node: PlacedStep, state: State | undefined, isChosen: boolean, onChoose: (path: string) => void }} props */
 function Node({ node: { x, y, id, path, type }, state, isChosen, onChoose }) {
   const status = state?.status ?? 'pending';
   const counts = state && state.total > 1 ? ` ${state.done}/${state.total}` : '';
@@ -40,6 +46,7 @@ function Node({ node: { x, y, id, path, type }, state, isChosen, onChoose }) {
     role="button"
     data-step=${path}
     aria-label=${`${id}, ${type}: ${status}${counts}`}
+    aria-pressed=${isChosen}
     onClick=${choose}
     onKeyDown=${onKeyDown}
   >
@@ -49,7 +56,7 @@ function Node({ node: { x, y, id, path, type }, state, isChosen, onChoose }) {
   </g>`;
 }
 
-/** @param {any} plan @returns {{ width: number, height: number, nodes: any[], edges: any[] }} */
+/** @param {Plan} plan */
 function draw(plan) {
   const graph = new Graph();
   graph.setGraph({ rankdir: 'TB', nodesep: 24, ranksep: 36, marginx: 8, marginy: 8 });
@@ -60,17 +67,15 @@ function draw(plan) {
     if (container !== null && after.length === 0) graph.setEdge(container, path, { isInner: true });
   }
   layout(graph);
-  /** @type {any} */
-  const size = graph.graph();
+  const { width = 0, height = 0 } = graph.graph();
   return {
-    width: Math.ceil(size.width ?? 0),
-    height: Math.ceil(size.height ?? 0),
-    nodes: plan.steps.map((/** @type {any} */ step) => ({
-      ...step,
-      .../** @type {any} */ (graph.node(step.path)),
-    })),
-    edges: graph.edges().map((/** @type {any} */ edge) => {
-      /** @type {any} */
+    width: Math.ceil(width),
+    height: Math.ceil(height),
+    nodes: plan.steps.map((step) => {
+      const { x, y } = graph.node(step.path);
+      return { ...step, x, y };
+    }),
+    edges: graph.edges().map((edge) => {
       const { points, isInner } = graph.edge(edge);
       return { points: toPath(points), isInner: isInner === true };
     }),
@@ -86,9 +91,9 @@ const shorten = (text) => (text.length > CHARS_MAX ? `${text.slice(0, CHARS_MAX 
 /** A step's place in the definition: `fan[17]/sum` is an item of `fan/sum`. @param {string} key */
 export const placeOf = (key) => key.replace(/\[\d+\]|#\d+/g, '');
 
-/** @param {any[]} steps */
+/** @param {Step[]} steps */
 function statesOf(steps) {
-  /** @type {Map<string, { status: string, total: number, done: number }>} */
+  /** @type {Map<string, State>} */
   const states = new Map();
   for (const { id, status } of steps) {
     const path = placeOf(id);

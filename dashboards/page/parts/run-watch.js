@@ -1,6 +1,8 @@
 import { call, eventsOf } from '../api.js';
 import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
 
+/** @import { Delta, Run } from '../answers.ts' */
+
 const ENDED = ['succeeded', 'failed', 'cancelled'];
 /** Between two readings of a run of which news come fast; one that is large is read less often. */
 const READ_EVERY_MS = 400;
@@ -17,7 +19,7 @@ const TEXT_CHARS_MAX = 100_000;
  * @param {string} id
  */
 export function useRun(id) {
-  const [run, setRun] = useState(/** @type {any} */ (null));
+  const [run, setRun] = useState(/** @type {Run | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [texts, setTexts] = useState(/** @type {Texts} */ ({}));
   const [turn, setTurn] = useState(0);
@@ -36,7 +38,7 @@ export function useRun(id) {
       timer = undefined;
       try {
         const sinceMs = performance.now();
-        const found = await call(path);
+        const found = /** @type {Run} */ (await call(path));
         waitMs = Math.max(READ_EVERY_MS, READINGS_APART * (performance.now() - sinceMs));
         if (isGone) return;
         setRun(found);
@@ -89,7 +91,7 @@ const EVENT_NAMES = [
 
 /**
  * @param {string} path
- * @param {{ onNews: () => void, onDelta: (delta: any) => void, isOver: { current: boolean } }} listeners
+ * @param {{ onNews: () => void, onDelta: (delta: Delta) => void, isOver: { current: boolean } }} listeners
  */
 function watch(path, { onNews, onDelta, isOver }) {
   const events = eventsOf(`${path}/events`);
@@ -104,7 +106,7 @@ function watch(path, { onNews, onDelta, isOver }) {
  * `offset` counts from the beginning of what this attempt says: what is known already is left out. Who comes late begins
  * where the others are.
  * @param {Texts} known
- * @param {any} delta
+ * @param {Delta} delta
  * @returns {Texts}
  */
 function withDelta(known, { step, attempt, part, offset, text }) {

@@ -3,19 +3,23 @@ import { html } from '../html.js';
 import { useState } from '../vendor/preact-hooks.js';
 import { Failure } from './marks.js';
 
+/** @import { FormEvent, SearchAnswer } from '../answers.ts' */
+/** @typedef {SearchAnswer & { query: string }} Found */
+
 /** @param {{ collection: string }} props */
 export function Search({ collection }) {
-  const [answer, setAnswer] = useState(/** @type {any} */ (null));
+  const [answer, setAnswer] = useState(/** @type {Found | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     const fields = new FormData(event.currentTarget);
     const query = String(fields.get('query'));
     try {
       const body = { collection, query, mode: fields.get('mode'), top_k: 10 };
-      setAnswer({ ...(await call('/api/v1/rag/search', { method: 'POST', body })), query });
+      const found = /** @type {SearchAnswer} */ (await call('/api/v1/rag/search', { method: 'POST', body }));
+      setAnswer({ ...found, query });
       setError(null);
     } catch (failure) {
       setError(/** @type {Error} */ (failure));
@@ -35,11 +39,11 @@ export function Search({ collection }) {
       answer &&
       html`<ol class="hits" id="hits">
       ${answer.data.map(
-        (/** @type {any} */ hit) => html`<li key=${hit.chunk_id}>
+        (hit) => html`<li key=${hit.chunk_id}>
           <strong>${hit.title ?? hit.external_id}</strong>
           <span class="score" title=${answer.mode}>${hit.score.toFixed(4)}</span>
           <small>${hit.heading_path.join(' › ')}${hit.page ? ` · page ${hit.page}` : ''}</small>
-          <p>${highlight(hit.text, answer.query)}</p>
+          <p class="hit-text" tabindex="0">${highlight(hit.text, answer.query)}</p>
         </li>`,
       )}
       ${answer.data.length === 0 && html`<li>Nothing was found.</li>`}

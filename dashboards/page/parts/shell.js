@@ -1,6 +1,6 @@
 import { own } from '../api.js';
 import { html } from '../html.js';
-import { useEffect, useState } from '../vendor/preact-hooks.js';
+import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
 import { Collection } from '../views/collection.js';
 import { Documents } from '../views/documents.js';
 import { Job } from '../views/job.js';
@@ -29,9 +29,13 @@ const VIEWS = {
 export function Shell({ keyName, onSignOut }) {
   const { name, id } = useAddress();
   const { title, list, one } = VIEWS[name];
+  const isFirst = useRef(true);
   useEffect(() => {
     document.title = `${title} · Citadel`;
     window.scrollTo(0, 0);
+    // What had the focus has gone with the view before: the next Tab is to be in the new one.
+    if (!isFirst.current) document.getElementById('main')?.focus();
+    isFirst.current = false;
   }, [title, id]);
 
   const signOut = () => own('/session', { method: 'DELETE' }).then(onSignOut, onSignOut);

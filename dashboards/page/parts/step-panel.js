@@ -4,12 +4,14 @@ import { html } from '../html.js';
 import { useEffect, useState } from '../vendor/preact-hooks.js';
 import { Badge, Facts, Failure, Json } from './marks.js';
 
+/** @import { AcceptedRun, FormEvent, Run, Step } from '../answers.ts' */
+
 /**
  * One step: what went in and came out, what it says now, and what can be done with it.
- * @param {{ run: any, step: any, type: string, text: string | undefined, path: string, onDone: () => void }} props
+ * @param {{ run: Run, step: Step, type: string, text: string | undefined, path: string, onDone: () => void }} props
  */
 export function StepPanel({ run, step, type, text, path, onDone }) {
-  const [input, setInput] = useState(/** @type {any} */ (null));
+  const [input, setInput] = useState(/** @type {{ input: unknown } | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   useEffect(() => {
     setInput(null);
@@ -33,7 +35,7 @@ export function StepPanel({ run, step, type, text, path, onDone }) {
   </section>`;
 }
 
-/** @param {any} step @param {string} type @returns {[string, unknown][]} */
+/** @param {Step} step @param {string} type @returns {[string, unknown][]} */
 function factsOf(step, type) {
   const { child_run_id: child, wake_at: wake } = step;
   return [
@@ -48,11 +50,11 @@ function factsOf(step, type) {
   ];
 }
 
-/** An approval, or the event that the step waits for. @param {{ step: any, type: string, path: string, onDone: () => void }} props */
+/** An approval, or the event that the step waits for. @param {{ step: Step, type: string, path: string, onDone: () => void }} props */
 function Answer({ step, type, path, onDone }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     const fields = new FormData(event.currentTarget);
@@ -74,22 +76,19 @@ function Answer({ step, type, path, onDone }) {
   </form>`;
 }
 
-/** A new run from this step on. @param {{ step: any, run: any, path: string }} props */
+/** A new run from this step on. @param {{ step: Step, run: Run, path: string }} props */
 function Fork({ step, run, path }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     const input = String(new FormData(event.currentTarget).get('input')).trim();
     try {
       const set = input === '' ? {} : { set: { input: JSON.parse(input) } };
       const headers = { 'idempotency-key': newIdempotencyKey() };
-      const made = await call(`${path}/fork`, {
-        method: 'POST',
-        body: { from_step: step.id, ...set },
-        headers,
-      });
+      const body = { from_step: step.id, ...set };
+      const made = /** @type {AcceptedRun} */ (await call(`${path}/fork`, { method: 'POST', body, headers }));
       location.hash = `#/runs/${made.id}`;
     } catch (failure) {
       setError(/** @type {Error} */ (failure));

@@ -10,7 +10,7 @@ const NEAR_PX = 2_000;
 /**
  * A long list of which only what is seen is in the document.
  * @template T
- * @param {{ items: T[], row: (item: T) => any, head: any, hasMore: boolean, onNearEnd: () => void, label: string }} props
+ * @param {{ items: T[], row: (item: T, index: number) => unknown, head: unknown, hasMore: boolean, onNearEnd: () => void, label: string }} props
  */
 export function VirtualList({ items, row, head, hasMore, onNearEnd, label }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
@@ -34,10 +34,10 @@ export function VirtualList({ items, row, head, hasMore, onNearEnd, label }) {
   const shown = items.slice(first, first + Math.ceil(view.height / ROW_PX) + 2 * MARGIN_ROWS);
   return html`<div class="list" role="table" aria-label=${label} aria-rowcount=${hasMore ? -1 : items.length}>
     ${head}
-    <div class="list-body" role="rowgroup" ref=${place} onScroll=${look} tabindex="0">
+    <div class="list-body" role="rowgroup" ref=${place} onScroll=${look} tabindex="0" aria-label=${`${label}, rows`}>
       <div class="list-all" role="presentation" style=${{ height: `${items.length * ROW_PX}px` }}>
         <div class="list-shown" role="presentation" style=${{ transform: `translateY(${first * ROW_PX}px)` }}>
-          ${shown.map(row)}
+          ${shown.map((item, index) => row(item, first + index + 1))}
         </div>
       </div>
     </div>

@@ -2,23 +2,28 @@ import { call } from '../api.js';
 import { count, time } from '../format.js';
 import { html } from '../html.js';
 import { Badge, Failure } from '../parts/marks.js';
+import { ModelOptions, useModels } from '../parts/models.js';
 import { usePoll } from '../poll.js';
 import { useState } from '../vendor/preact-hooks.js';
 
+/** @import { Collection, FormEvent, ListPage, RagHealth } from '../answers.ts' */
+
+const COLUMNS = ['Collection', 'Documents', 'Chunks', 'Embedding model', 'Index', 'Made'];
+
 /** Collections of documents. */
 export function Documents() {
-  const { data, error, reload } = usePoll(() => call('/api/v1/rag/collections?limit=100'), 5_000, []);
-  const index = usePoll(() => call('/api/v1/rag/health'), 5_000, []);
+  const { data, error, reload } = usePoll(readCollections, 5_000, []);
+  const index = usePoll(readHealth, 5_000, []);
   return html`
     <h1>Documents ${index.data && html`<${Badge} status=${index.data.status} />`}</h1>
     ${index.data?.note && html`<p class="hint">${index.data.note}</p>`}
     <${Failure} error=${error ?? index.error} />
-    <div class="scroll"><table id="collections">
-      <thead><tr><th>Collection</th><th>Documents</th><th>Chunks</th><th>Embedding model</th><th>Index</th><th>Made</th></tr></thead>
+    <div class="scroll" tabindex="0" role="region" aria-label="Collections"><table id="collections">
+      <thead><tr>${COLUMNS.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
       <tbody>
         ${data?.data.map(
-          (/** @type {any} */ one) => html`<tr key=${one.id}>
-            <th><a href=${`#/documents/${encodeURIComponent(one.name)}`}>${one.name}</a></th>
+          (one) => html`<tr key=${one.id} data-collection=${one.name}>
+            <th scope="row"><a href=${`#/documents/${encodeURIComponent(one.name)}`}>${one.name}</a></th>
             <td>${count(one.document_count)}</td>
             <td>${count(one.chunk_count)}</td>
             <td>${one.embedding_model ?? 'words only'}</td>
@@ -35,15 +40,18 @@ export function Documents() {
   `;
 }
 
+/** @returns {Promise<ListPage<Collection>>} */
+const readCollections = () => call('/api/v1/rag/collections?limit=100');
+
+/** @returns {Promise<RagHealth>} */
+const readHealth = () => call('/api/v1/rag/health');
+
 /** @param {{ onMade: () => void }} props */
 function NewCollection({ onMade }) {
-  const models = usePoll(() => call('/v1/models'), null, []);
+  const { models } = useModels({ only: 'embedding' });
   const [error, setError] = useState(/** @type {Error | null} */ (null));
-  const embedders = (models.data?.data ?? []).filter(
-    (/** @type {any} */ one) => one.citadel.class === 'embedding',
-  );
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     const form = event.currentTarget;
@@ -64,7 +72,7 @@ function NewCollection({ onMade }) {
     <label>embedding model
       <select name="model">
         <option value="">none: words only</option>
-        ${embedders.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id}>${id}</option>`)}
+        <${ModelOptions} models=${models} />
       </select>
     </label>
     <button>Make</button>

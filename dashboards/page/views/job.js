@@ -3,8 +3,11 @@ import { count, time } from '../format.js';
 import { html } from '../html.js';
 import { JobTimeline } from '../parts/job-timeline.js';
 import { Badge, Facts, Failure, Json } from '../parts/marks.js';
+import { ModelOptions, useModels } from '../parts/models.js';
 import { usePoll } from '../poll.js';
 import { useState } from '../vendor/preact-hooks.js';
+
+/** @import { AcceptedJob, FormEvent, Job as JobAnswer } from '../answers.ts' */
 
 const ENDED = ['succeeded', 'failed', 'cancelled'];
 
@@ -18,14 +21,14 @@ export function Job({ id }) {
     reload,
   } = usePoll(
     async () => {
-      const found = await call(path);
+      const found = /** @type {JobAnswer} */ (await call(path));
       setEveryMs(ENDED.includes(found.status) ? null : 700);
       return found;
     },
     everyMs,
     [id],
   );
-  if (!job) return html`<h1>Job</h1><${Failure} error=${error} />`;
+  if (!job) return html`<p><a href="#/jobs">← Jobs</a></p><h1>Job</h1><${Failure} error=${error} />`;
   return html`
     <p><a href="#/jobs">← Jobs</a></p>
     <h1><code>${job.id}</code> <${Badge} status=${job.status} /></h1>
@@ -51,7 +54,7 @@ export function Job({ id }) {
   `;
 }
 
-/** @param {{ job: any, path: string, onDone: () => void }} props */
+/** @param {{ job: JobAnswer, path: string, onDone: () => void }} props */
 function Actions({ job, path, onDone }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const isEnded = ENDED.includes(job.status);
@@ -70,11 +73,11 @@ function Actions({ job, path, onDone }) {
   </div>`;
 }
 
-/** The same request once more, for another model. @param {{ job: any, onError: (error: Error) => void }} props */
+/** The same request once more, for another model. @param {{ job: JobAnswer, onError: (error: Error) => void }} props */
 function Replay({ job, onError }) {
-  const { data: models } = usePoll(() => call('/v1/models'), null, []);
+  const { models } = useModels(job.kind === 'embedding' ? { only: 'embedding' } : { without: 'embedding' });
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function replay(event) {
     event.preventDefault();
     const model = String(new FormData(event.currentTarget).get('model'));
@@ -90,7 +93,7 @@ function Replay({ job, onError }) {
     <label>
       Replay to
       <select name="model">
-        ${models?.data.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id}>${id}</option>`)}
+        <${ModelOptions} models=${models} />
       </select>
     </label>
     <button>Replay</button>
@@ -98,8 +101,9 @@ function Replay({ job, onError }) {
 }
 
 /**
- * @param {any} job
+ * @param {JobAnswer} job
  * @param {string} model
+ * @returns {Promise<AcceptedJob>}
  */
 async function submitAgain({ id, priority }, model) {
   const about = `?model=${encodeURIComponent(model)}`;
@@ -112,9 +116,9 @@ async function submitAgain({ id, priority }, model) {
   return await call('/api/v1/orchestrate', { method: 'POST', body, headers });
 }
 
-/** What was asked and answered, for whoever says that they want to see it. @param {{ job: any }} props */
+/** What was asked and answered, for whoever says that they want to see it. @param {{ job: JobAnswer }} props */
 function Contents({ job }) {
-  const [request, setRequest] = useState(/** @type {any} */ (null));
+  const [request, setRequest] = useState(/** @type {{ request: unknown } | null} */ (null));
   const [isShown, setIsShown] = useState(false);
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const show = () => own(`/api/jobs/${encodeURIComponent(job.id)}/request`).then(setRequest, setError);

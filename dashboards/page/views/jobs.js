@@ -1,12 +1,13 @@
-import { call } from '../api.js';
 import { count, time } from '../format.js';
 import { html } from '../html.js';
 import { FilterField } from '../parts/filter-field.js';
 import { Badge, Failure } from '../parts/marks.js';
+import { ModelOptions, useModels } from '../parts/models.js';
 import { usePages } from '../parts/pages.js';
 import { VirtualList } from '../parts/virtual-list.js';
-import { usePoll } from '../poll.js';
 import { useState } from '../vendor/preact-hooks.js';
+
+/** @import { FieldEvent, JobSummary } from '../answers.ts' */
 
 const STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 const KINDS = ['chat', 'completion', 'embedding', 'rag_query', 'workflow'];
@@ -29,29 +30,29 @@ const HEAD = html`<div class="list-row list-head" role="row">
   ${['Job', 'Status', 'Kind', 'Model', 'Key', 'Accepted'].map((name) => html`<span role="columnheader">${name}</span>`)}
 </div>`;
 
-/** @param {any} job */
-const toRow = (job) => html`<a class="list-row" role="row" key=${job.id} href=${`#/jobs/${job.id}`}>
-  <span role="cell"><code>${job.id}</code></span>
+/** @param {JobSummary} job @param {number} index */
+const toRow = (job, index) => html`<div class="list-row" role="row" key=${job.id} aria-rowindex=${index}>
+  <span role="cell"><a href=${`#/jobs/${job.id}`}><code>${job.id}</code></a></span>
   <span role="cell"><${Badge} status=${job.status} /></span>
   <span role="cell">${job.kind}</span>
   <span role="cell" class="model">${job.model ?? '–'}</span>
   <span role="cell">${job.key_name ?? '–'}</span>
   <span role="cell">${time(job.created_at)}</span>
-</a>`;
+</div>`;
 
 /** @param {{ filters: typeof NO_FILTERS, onChange: (filters: typeof NO_FILTERS) => void }} props */
 function Filters({ filters, onChange }) {
-  const models = usePoll(() => call('/v1/models'), null, []);
-  /** @param {Event & { currentTarget: HTMLInputElement }} event */
+  const { models } = useModels();
+  /** @param {FieldEvent} event */
   const change = ({ currentTarget: { name, value } }) => onChange({ ...filters, [name]: value });
   return html`<form class="filters" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
     <${Choice} name="status" all=${STATUSES} filters=${filters} onChange=${change} />
     <${Choice} name="kind" all=${KINDS} filters=${filters} onChange=${change} />
     <${FilterField} label="model" name="model" list="models" value=${filters.model} onChange=${change} />
-    <datalist id="models">${models.data?.data.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id} />`)}</datalist>
+    <datalist id="models"><${ModelOptions} models=${models} /></datalist>
     <${FilterField} label="key" name="key" value=${filters.key} onChange=${change} />
-    <${FilterField} label="from" name="since" type="datetime-local" value=${filters.since} onChange=${change} />
-    <${FilterField} label="to" name="until" type="datetime-local" value=${filters.until} onChange=${change} />
+    <${FilterField} label="from" name="since" type="datetime-local" class="time" value=${filters.since} onChange=${change} />
+    <${FilterField} label="to" name="until" type="datetime-local" class="time" value=${filters.until} onChange=${change} />
     <button type="button" class="plain" onClick=${() => onChange(NO_FILTERS)}>Clear</button>
   </form>`;
 }

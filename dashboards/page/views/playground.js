@@ -1,23 +1,23 @@
-import { call, dataOf, newIdempotencyKey, stream } from '../api.js';
+import { dataOf, newIdempotencyKey, stream } from '../api.js';
 import { html } from '../html.js';
 import { Failure } from '../parts/marks.js';
-import { usePoll } from '../poll.js';
-import { useRef, useState } from '../vendor/preact-hooks.js';
+import { ModelOptions, useModels } from '../parts/models.js';
+import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
 
+/** @import { ChatChunk, FormEvent } from '../answers.ts' */
 /** @typedef {{ role: string, content: string, jobId?: string }} Message */
+
+const NEAR_END_PX = 160;
 
 /** A chat, and the job behind each answer. */
 export function Playground() {
-  const models = usePoll(() => call('/v1/models'), 10_000, []);
+  const { models, error: modelsError } = useModels({ without: 'embedding' });
   const [messages, setMessages] = useState(/** @type {Message[]} */ ([]));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const running = useRef(/** @type {AbortController | null} */ (null));
   const [isBusy, setIsBusy] = useState(false);
-  const choices = (models.data?.data ?? []).filter(
-    (/** @type {any} */ one) => one.citadel.class !== 'embedding',
-  );
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function send(event) {
     event.preventDefault();
     const form = event.currentTarget;
@@ -45,9 +45,21 @@ export function Playground() {
     }
   }
 
+  /** @param {KeyboardEvent} event */
+  const stopOnEscape = ({ key }) => {
+    if (key === 'Escape') running.current?.abort();
+  };
+  const end = useRef(/** @type {HTMLFormElement | null} */ (null));
+  // Whoever looks at the end goes on to see it; who has scrolled up to read is left there.
+  useEffect(() => {
+    const { scrollHeight } = document.documentElement;
+    if (scrollHeight - window.scrollY - window.innerHeight < NEAR_END_PX)
+      end.current?.scrollIntoView({ block: 'end' });
+  }, [messages]);
+
   return html`
     <h1>Playground</h1>
-    <div class="chat" id="chat" aria-live="polite">
+    <div class="chat" id="chat" aria-live="polite" aria-busy=${isBusy}>
       ${messages.map(
         ({ role, content, jobId }, index) => html`<article key=${index} class=${`message is-${role}`}>
           <p>${content}</p>
@@ -55,11 +67,11 @@ export function Playground() {
         </article>`,
       )}
     </div>
-    <${Failure} error=${error ?? models.error} />
-    <form class="composer" onSubmit=${send}>
+    <${Failure} error=${error ?? modelsError} />
+    <form class="composer" ref=${end} onSubmit=${send} onKeyDown=${stopOnEscape}>
       <label>Model
         <select name="model" required>
-          ${choices.map((/** @type {any} */ { id }) => html`<option key=${id} value=${id}>${id}</option>`)}
+          <${ModelOptions} models=${models} />
         </select>
       </label>
       <label class="wide">Message <textarea name="content" rows="3" required onKeyDown=${sendOnEnter}></textarea></label>
@@ -91,7 +103,7 @@ async function ask({ model, messages, show, signal }) {
   show({ jobId });
   for await (const text of dataOf(response)) {
     if (text === '[DONE]') return;
-    const { choices, error } = JSON.parse(text);
+    const { choices, error } = /** @type {ChatChunk} */ (JSON.parse(text));
     if (error) throw new Error(error.message);
     content += choices?.[0]?.delta?.content ?? '';
     show({ content, jobId });

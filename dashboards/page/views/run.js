@@ -9,6 +9,9 @@ import { StepPanel } from '../parts/step-panel.js';
 import { usePoll } from '../poll.js';
 import { useState } from '../vendor/preact-hooks.js';
 
+/** @import { FieldEvent, Plan, Run as RunAnswer, Step } from '../answers.ts' */
+/** @typedef {{ id: string, status: string }} Item */
+
 const ITEMS_MAX = 500;
 /** By what a run is, what can be done with it. */
 const ACTIONS = {
@@ -24,15 +27,15 @@ const ACTIONS = {
 /** @param {{ id: string }} props */
 export function Run({ id }) {
   const { run, error, texts, path, reload } = useRun(id);
-  const plan = usePoll(() => own(`/api/runs/${encodeURIComponent(id)}/plan`), null, [id]);
+  const plan = usePoll(() => readPlan(id), null, [id]);
   const [chosen, setChosen] = useState(/** @type {string | null} */ (null));
-  if (!run) return html`<h1>Run</h1><${Failure} error=${error} />`;
+  if (!run) return html`<p><a href="#/runs">← Runs</a></p><h1>Run</h1><${Failure} error=${error} />`;
 
   const key = chosen ?? firstOf(run.steps);
   const place = key === null ? null : placeOf(key);
-  const items = run.steps.filter((/** @type {any} */ step) => placeOf(step.id) === place);
-  const step = items.find((/** @type {any} */ one) => one.id === key) ?? items[0];
-  const planned = plan.data?.plan.steps.find((/** @type {any} */ one) => one.path === place);
+  const items = run.steps.filter((step) => placeOf(step.id) === place);
+  const step = items.find((one) => one.id === key) ?? items[0];
+  const planned = plan.data?.plan.steps.find((one) => one.path === place);
   return html`
     <p><a href="#/runs">← Runs</a></p>
     <h1>${run.workflow} <${Badge} status=${run.status} /></h1>
@@ -63,12 +66,16 @@ export function Run({ id }) {
     </div>
     <h2>Timeline</h2>
     <${RunBars} steps=${run.steps} onChoose=${setChosen} />
+    <h2>Input and output</h2>
     <details><summary>Input</summary><${Json} value=${run.input} /></details>
-    ${run.output !== null && html`<h2>Output</h2><${Json} value=${run.output} />`}
+    ${run.output !== null && html`<div id="output"><${Json} value=${run.output} /></div>`}
   `;
 }
 
-/** @param {{ run: any, path: string, onDone: () => void }} props */
+/** @param {string} id @returns {Promise<{ plan: Plan }>} */
+const readPlan = (id) => own(`/api/runs/${encodeURIComponent(id)}/plan`);
+
+/** @param {{ run: RunAnswer, path: string, onDone: () => void }} props */
 function Actions({ run, path, onDone }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const actions = ACTIONS[/** @type {keyof typeof ACTIONS} */ (run.status)] ?? [];
@@ -83,16 +90,16 @@ function Actions({ run, path, onDone }) {
   </div>`;
 }
 
-/** The items of a map, or the turns of a loop. @param {{ items: any[], chosen: string, onChoose: (key: string) => void }} props */
+/** The items of a map, or the turns of a loop. @param {{ items: Item[], chosen: string, onChoose: (key: string) => void }} props */
 function Items({ items, chosen, onChoose }) {
   return html`<label>Item
-    <select value=${chosen} onChange=${(/** @type {any} */ event) => onChoose(event.currentTarget.value)}>
+    <select value=${chosen} onChange=${(/** @type {FieldEvent} */ event) => onChoose(event.currentTarget.value)}>
       ${items.slice(0, ITEMS_MAX).map(({ id, status }) => html`<option key=${id} value=${id}>${id} · ${status}</option>`)}
     </select>
   </label>`;
 }
 
-/** What an operator looks at first: what waits for somebody, else what failed, else what runs. @param {any[]} steps */
+/** What an operator looks at first: what waits for somebody, else what failed, else what runs. @param {Step[]} steps */
 function firstOf(steps) {
   for (const status of ['waiting', 'failed', 'running']) {
     const found = steps.find((step) => step.status === status);

@@ -6,13 +6,15 @@ import { usePages } from '../parts/pages.js';
 import { VirtualList } from '../parts/virtual-list.js';
 import { useState } from '../vendor/preact-hooks.js';
 
+/** @import { FieldEvent, RunSummary } from '../answers.ts' */
+
 const STATUSES = ['queued', 'running', 'waiting', 'paused', 'succeeded', 'failed', 'cancelled'];
 
 /** Runs of workflows, the newest first. */
 export function Runs() {
   const [filters, setFilters] = useState({ status: '', workflow: '', tag: '' });
   const { items, hasMore, error, isReading, more } = usePages('/api/v1/workflows', filters);
-  /** @param {Event & { currentTarget: HTMLInputElement }} event */
+  /** @param {FieldEvent} event */
   const change = ({ currentTarget: { name, value } }) => setFilters({ ...filters, [name]: value });
   return html`
     <h1>Runs <small>${count(items.length)}${hasMore ? '+' : ''}</small></h1>
@@ -36,11 +38,14 @@ const HEAD = html`<div class="list-row is-run list-head" role="row">
   ${['Run', 'Status', 'Workflow', 'Tags', 'Started'].map((name) => html`<span role="columnheader">${name}</span>`)}
 </div>`;
 
-/** @param {any} run */
-const toRow = (run) => html`<a class="list-row is-run" role="row" key=${run.id} href=${`#/runs/${run.id}`}>
-  <span role="cell"><code>${run.id}</code></span>
+/** @param {RunSummary} run @param {number} index */
+const toRow = (
+  run,
+  index,
+) => html`<div class="list-row is-run" role="row" key=${run.id} aria-rowindex=${index}>
+  <span role="cell"><a href=${`#/runs/${run.id}`}><code>${run.id}</code></a></span>
   <span role="cell"><${Badge} status=${run.status} /></span>
   <span role="cell" class="model">${run.workflow}</span>
   <span role="cell">${run.tags.join(', ')}</span>
   <span role="cell">${time(run.created_at)}</span>
-</a>`;
+</div>`;

@@ -3,12 +3,14 @@ import { html } from '../html.js';
 import { Failure } from '../parts/marks.js';
 import { useState } from '../vendor/preact-hooks.js';
 
-/** @param {{ onSignedIn: (session: any) => void }} props */
+/** @import { FormEvent, Session } from '../answers.ts' */
+
+/** @param {{ onSignedIn: (session: Session) => void }} props */
 export function SignIn({ onSignedIn }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [isBusy, setIsBusy] = useState(false);
 
-  /** @param {SubmitEvent & { currentTarget: HTMLFormElement }} event */
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     const form = event.currentTarget;
