@@ -71,7 +71,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
   const { config, queues, life, logger } = deps;
   armFailPoints(config.failPoints);
   life.defer('limit of outputs', limitOutputs(config.limits.outputBytes));
-  if (config.isTrialWithoutFencing) turnFencingOff();
+  if (config.isTrialWithoutFencing) life.defer('fencing', turnFencingOff());
   const store = createPostgresRunStore(deps.store);
   const definitionStore = createPostgresDefinitionStore(deps.store);
   const plans = createPlans({ store: definitionStore });

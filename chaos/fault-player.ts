@@ -1,4 +1,4 @@
-import type { Fault } from './fault-plan.ts';
+import { type Fault, FREEZE_WITHIN_MS } from './fault-plan.ts';
 import type { Member } from './member.ts';
 import { pauseMs } from './pause-ms.ts';
 
@@ -34,13 +34,17 @@ export async function playFaults(plan: readonly Fault[], deps: PlayerDeps): Prom
   return { storeKills };
 }
 
+/** Frozen with a result in hand: when it wakes up, another process has taken over the step. */
 async function freeze(
-  { target, forMs }: Extract<Fault, { kind: 'freeze' }>,
-  { members, signal }: PlayerDeps,
+  { target, point, forMs }: Extract<Fault, { kind: 'freeze' }>,
+  { members, signal, say }: PlayerDeps,
 ): Promise<void> {
   const member = findMember(members, target);
-  member.freeze();
+  const isFrozen = await member.freezeAt(point, { withinMs: FREEZE_WITHIN_MS, signal });
+  say(isFrozen ? `${target} is frozen` : `${target} did not come to ${point}`);
+  if (!isFrozen) return;
   await pauseMs(forMs, signal);
+  say(`${target} is thawed`);
   member.thaw();
 }
 
