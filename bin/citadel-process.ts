@@ -17,7 +17,7 @@ import { type MetricsSide, openMetrics, openWorkerAccess, watchAround } from './
 import { type ModelSide, openModelSide } from './model-side.ts';
 import { startPools } from './pool-side.ts';
 import { openStoreSide, type StoreSide } from './store-side.ts';
-import { createStoreWait } from './store-wait.ts';
+import { createStoreWait, type DatabaseWait } from './store-wait.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
 import { openTracing } from './tracing-side.ts';
 import type { WorkSide } from './work-side.ts';
@@ -76,8 +76,8 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const measured = await openMetrics({ isHeard: roles.api || config.portIsSet });
   const { metrics } = measured;
   const tracing = await openTracing({ config, life, logger });
-  const { store, queues } = await openStores(options, { life, door, metrics });
-  const models = await openModelSide({ config, life, logger, bus: queues.bus, store });
+  const { store, queues, waitFor } = await openStores(options, { life, door, metrics });
+  const models = await openModelSide({ config, life, logger, bus: queues.bus, store, waitFor });
   const balancer = createBalancer({
     registry: models.registry,
     leases: queues.leases,
@@ -93,7 +93,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const { registry } = models;
   const stores = watchAround(metrics, { queues, store, registry, balancer });
   const shared = { config, queues, registry, life, logger, metrics, tracing };
-  const side = store && (await openStoreSide({ ...shared, store }));
+  const side = store && (await openStoreSide({ ...shared, store, waitFor }));
   const reloadConfig = createConfigReload({
     config,
     load: options.loadConfig ?? loadConfig,
@@ -130,7 +130,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
 async function openStores(
   { config, roles, logger, onFatal, signal }: CitadelOptions,
   { life, door, metrics }: { life: Lifecycle; door: FrontDoor; metrics: MetricsSide['metrics'] },
-): Promise<{ store: Store | null; queues: Queues }> {
+): Promise<{ store: Store | null; queues: Queues; waitFor: DatabaseWait }> {
   const inbox = newInboxId();
   const isHeard = roles.api || config.portIsSet;
   const wait = createStoreWait({
@@ -150,7 +150,7 @@ async function openStores(
   const store = opened && createMeasuredPool(opened, metrics);
   const queuesAt = redisUrl === undefined ? database : { name: 'Redis', url: redisUrl };
   const queues = await wait.until(queuesAt, () => openQueues({ config, life, logger }, inbox, store));
-  return { store, queues };
+  return { store, queues, waitFor: (read) => wait.until(database, read) };
 }
 
 /** A worker's. It answers until the last job has ended, so that whoever watches it sees it leave. */
