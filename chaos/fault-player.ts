@@ -17,6 +17,8 @@ interface PlayerDeps {
   say(line: string): void;
 }
 
+const SETTLED_MS = 4_000;
+
 /** Does what is planned, each at its time; resolves when all is done and every process thawed. */
 export async function playFaults(plan: readonly Fault[], deps: PlayerDeps): Promise<{ storeKills: number }> {
   const startedMs = performance.now();
@@ -51,7 +53,7 @@ async function freeze(
 /** How many stores it has killed. */
 async function strike(fault: Fault, { members, stores }: PlayerDeps): Promise<number> {
   if (fault.kind === 'kill') {
-    findMember(members, fault.target).kill();
+    if (canSpareOne(members)) findMember(members, fault.target).kill();
     return 0;
   }
   if (stores === null) return 0;
@@ -60,6 +62,11 @@ async function strike(fault: Fault, { members, stores }: PlayerDeps): Promise<nu
   else if (fault.kind === 'postgres-kill') await stores.killPostgres();
   else await stores.restartPostgres();
   return fault.kind === 'redis-flush' ? 0 : 1;
+}
+
+/** On a machine so busy that processes hardly come up, further kills would only keep them from it. */
+function canSpareOne(members: readonly Member[]): boolean {
+  return members.filter((member) => member.upMs() > SETTLED_MS).length > members.length / 2;
 }
 
 function findMember(members: readonly Member[], name: string): Member {

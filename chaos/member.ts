@@ -7,6 +7,8 @@ export interface Member {
   readonly name: string;
   /** Null where it serves nothing. */
   readonly url: string | null;
+  /** How long it has been there this time; 0 when it is not. */
+  upMs(): number;
   /** SIGKILL; false when it was not there. */
   kill(): boolean;
   /** SIGKILL; its next life stops itself at the point (`name:n`). False when it did not come there: then it is killed again. */
@@ -49,6 +51,7 @@ export function startMember(options: MemberOptions): Member {
   /** What the next life is armed with, instead of chance. */
   let ordered: string | null = null;
   let failPoints = nextFailPoints();
+  let launchedMs = 0;
   let current = launch();
   let isStopped = false;
   let wasKilled = false;
@@ -56,6 +59,7 @@ export function startMember(options: MemberOptions): Member {
 
   function launch(): OwnedProcess {
     const { command, args, env } = options;
+    launchedMs = performance.now();
     return processes.start({
       name,
       id: name,
@@ -106,6 +110,7 @@ export function startMember(options: MemberOptions): Member {
   return {
     name,
     url,
+    upMs: () => (current.ended() === null ? performance.now() - launchedMs : 0),
     kill,
     async freezeAt(point, { withinMs, signal }) {
       const untilMs = performance.now() + withinMs;
