@@ -3,6 +3,7 @@
 import { AppError } from '../core/errors.ts';
 import type { Leases } from '../core/leases.ts';
 import type { Principal } from './authenticator.ts';
+import type { KeyPlaces } from './key-places.ts';
 import type { QuotaBlocks, QuotaState } from './quota-blocks.ts';
 import type { Quota } from './quota-windows.ts';
 import type { TokenBudgets } from './token-budgets.ts';
@@ -17,15 +18,17 @@ export interface KeyGate {
    *  and the budget is not held meanwhile (what the work uses is charged when it is done). Its tokens count in the minute
    *  in which it is accepted. */
   accept(principal: Principal, work: GatedWork): KeyPass | Promise<KeyPass> | null;
-  /** The same for a step of accepted work, whose call is made now and whose caller has gone: how many requests are at
-   *  work at once does not matter. */
-  enterStep(principal: Principal, call: Omit<GatedCall, 'setHeader'>): KeyPass | Promise<KeyPass> | null;
+  /** The same for a step of accepted work, whose call is made now and whose caller has gone: with a `placeSignal` it waits
+   *  until the key may have one more request at work, or until that aborts; without one that does not matter. */
+  enterStep(principal: Principal, call: StepCall): KeyPass | Promise<KeyPass> | null;
 }
 
 interface GatedCall extends Gated {
   /** As the caller wrote it, and as it is known here; null for a call of no model of the caller's choice. */
   models: readonly string[] | null;
 }
+
+type StepCall = Omit<GatedCall, 'setHeader'> & { placeSignal: AbortSignal | null };
 
 interface GatedWork extends Gated {
   /** Each by all its names. */
@@ -49,6 +52,7 @@ export interface KeyPass {
 interface KeyGateOptions {
   quotas: QuotaBlocks;
   leases: Pick<Leases, 'take' | 'giveBack'>;
+  places: Pick<KeyPlaces, 'take'>;
   budgets: Pick<TokenBudgets, 'reserve' | 'settle'>;
   /** Monotonic ms. */
   now: () => number;
@@ -74,14 +78,18 @@ interface Held {
 const MINUTE_MS = 60_000;
 const RETRY_BUSY_SECONDS = 1;
 
-export function createKeyGate({ quotas, leases, budgets, now }: KeyGateOptions): KeyGate {
+export function createKeyGate({ quotas, leases, places, budgets, now }: KeyGateOptions): KeyGate {
   return {
     enter: (principal, call) =>
       principal.limits ? gate(principal, { ...call, models: toLists(call.models) }, takeForNow) : null,
     accept: (principal, work) => gate(principal, work, takeForLater),
     enterStep: (principal, call) =>
       principal.limits
-        ? gate(principal, { ...call, models: toLists(call.models), setHeader() {} }, takeForStep)
+        ? gate(
+            principal,
+            { ...call, models: toLists(call.models), setHeader() {} },
+            takeForStep(call.placeSignal),
+          )
         : null,
   };
 
@@ -131,10 +139,17 @@ export function createKeyGate({ quotas, leases, budgets, now }: KeyGateOptions):
 
   function* takeForNow(entry: Entry, estimate: TokenEstimate) {
     yield takeConcurrency(entry.limits);
-    yield* takeForStep(entry, estimate);
+    yield* takeForCall(entry, estimate);
   }
 
-  function* takeForStep({ keyName, limits, call }: Entry, estimate: TokenEstimate) {
+  function takeForStep(placeSignal: AbortSignal | null): Take {
+    return function* (entry, estimate) {
+      if (placeSignal) yield takeConcurrency(entry.limits, placeSignal);
+      yield* takeForCall(entry, estimate);
+    };
+  }
+
+  function* takeForCall({ keyName, limits, call }: Entry, estimate: TokenEstimate) {
     yield reserveBudget(keyName, limits, estimate);
     yield takeRequest(limits, call);
     yield takeTokens(limits, estimate, call);
@@ -147,11 +162,17 @@ export function createKeyGate({ quotas, leases, budgets, now }: KeyGateOptions):
     yield takeTokens(limits, estimate, call);
   }
 
-  function takeConcurrency({ keyId, maxConcurrency }: Limits): Held | Promise<Held> {
+  function takeConcurrency(
+    { keyId, maxConcurrency }: Limits,
+    placeSignal: AbortSignal | null = null,
+  ): Held | Promise<Held> {
     if (maxConcurrency === null) return NOTHING;
     const name = `key:${keyId}`;
-    const giveBack = () => leases.giveBack(name);
-    return whenKnown(leases.take(name, maxConcurrency), (isTaken) => {
+    const taken = placeSignal
+      ? places.take(name, maxConcurrency, placeSignal)
+      : leases.take(name, maxConcurrency);
+    return whenKnown(taken, (isTaken) => {
+      const giveBack = () => leases.giveBack(name);
       if (isTaken) return { cancel: giveBack, settle: giveBack };
       throw tooMany(`This key may have ${maxConcurrency} requests at once.`, RETRY_BUSY_SECONDS);
     });

@@ -20,7 +20,7 @@ import { type MetricsSide, NO_KEYS, openLookAccess, openMetrics, UNREAD_KEYS } f
 import { type ModelSide, openModelSide } from './model-side.ts';
 import { startPools } from './pool-side.ts';
 import { openStoreSide, type StoreSide } from './store-side.ts';
-import { createStoreWait } from './store-wait.ts';
+import { createStoreWait, type DatabaseWait } from './store-wait.ts';
 import { type StoreWatch, watchStores } from './store-watch.ts';
 import { openQueues, openStore, type Queues, type Store } from './stores.ts';
 import { openTracing } from './tracing-side.ts';
@@ -80,8 +80,8 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const measured = await openMetrics({ isHeard: roles.api || config.portIsSet });
   const { metrics } = measured;
   const tracing = await openTracing({ config, life, logger });
-  const { store, queues, stores } = await openStores(options, { life, door, measured });
-  const models = await openModelSide({ config, life, logger, bus: queues.bus, store });
+  const { store, queues, stores, waitFor } = await openStores(options, { life, door, measured });
+  const models = await openModelSide({ config, life, logger, bus: queues.bus, store, waitFor });
   const balancer = createBalancer({
     registry: models.registry,
     leases: queues.leases,
@@ -97,7 +97,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
   const { registry } = models;
   addServerMetrics(metrics, { registry, inFlight: balancer.inFlight });
   const shared = { config, queues, registry, life, logger, metrics, tracing };
-  const side = store && (await openStoreSide({ ...shared, store }));
+  const side = store && (await openStoreSide({ ...shared, store, waitFor }));
   const aliases = side?.calls.aliases ?? null;
   const reloads = openReloads(options, { life, queues, registry, aliases });
   const isLeaving = () => leaving;
@@ -140,7 +140,7 @@ async function startParts(options: CitadelOptions, life: Lifecycle): Promise<Cit
 async function openStores(
   { config, roles, logger, onFatal, signal }: CitadelOptions,
   { life, door, measured }: { life: Lifecycle; door: FrontDoor; measured: MetricsSide },
-): Promise<{ store: Store | null; queues: Queues; stores: StoreWatch['stores'] }> {
+): Promise<{ store: Store | null; queues: Queues; stores: StoreWatch['stores']; waitFor: DatabaseWait }> {
   // A worker of models has no store: its facts travel with its answers, and it asks the API for servers.
   const hasDatabase = roles.api || roles.workflows === true;
   const watch = watchStores(measured.metrics, { config, hasDatabase });
@@ -167,7 +167,7 @@ async function openStores(
   const queuesAt = redisUrl === undefined ? database : { name: 'Redis', url: redisUrl };
   const queues = await wait.until(queuesAt, () => openQueues({ config, life, logger }, inbox, store));
   watch.opened({ name: 'queue', kind: queues.kind, ping: () => queues.ping() });
-  return { store, queues, stores: watch.stores };
+  return { store, queues, stores: watch.stores, waitFor: (read) => wait.until(database, read) };
 }
 
 /** Reads the configuration again: in this process, and in every one. */

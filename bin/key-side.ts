@@ -1,5 +1,6 @@
 import { createKeyGate, type KeyGate } from '../access/key-gate.ts';
 import { createKeyHolders, type KeyHolders } from '../access/key-holders.ts';
+import { createKeyPlaces } from '../access/key-places.ts';
 import { createKeyRing, type KeyRing } from '../access/key-ring.ts';
 import type { KeyStore } from '../access/key-store.ts';
 import { createQuotaBlocks } from '../access/quota-blocks.ts';
@@ -49,9 +50,11 @@ export async function openKeySide(deps: KeySideDeps): Promise<KeySide> {
   });
   life.defer('news of keys', unsubscribe);
   const now = () => performance.now();
+  const places = createKeyPlaces(queues.leases);
+  life.defer('places of keys', () => places.stop());
   const quotas = createQuotaBlocks({ windows: queues.quotas, now });
   return {
-    keyGate: createKeyGate({ quotas, leases: queues.leases, budgets, now }),
+    keyGate: createKeyGate({ quotas, leases: queues.leases, places, budgets, now }),
     keyRing,
     keyStore,
     keyHolders: createKeyHolders({ configured: config.apiKeys, ring: keyRing, now: Date.now }),

@@ -15,6 +15,7 @@ import { createServerAdmin, type ServerAdmin } from '../servers/server-admin.ts'
 import { createServerOverlay } from '../servers/server-overlay.ts';
 import { createServerWatch, type ServerWatch, type StartDemo } from '../servers/server-watch.ts';
 import { createPostgresServerStore } from '../storage/postgres-server-store.ts';
+import type { DatabaseWait } from './store-wait.ts';
 
 interface ModelSideDeps {
   config: Config;
@@ -23,6 +24,7 @@ interface ModelSideDeps {
   bus: ReplyBus;
   /** Null in a process that has none. */
   store: SqlPool | null;
+  waitFor: DatabaseWait;
 }
 
 export interface ModelSide {
@@ -69,7 +71,7 @@ export async function openModelSide(deps: ModelSideDeps): Promise<ModelSide> {
 
 /** Makes the registry the same in every process; gives what changes it, in a process that has a store. */
 async function shareRegistry(
-  { config, life, logger, bus, store: pool }: ModelSideDeps,
+  { config, life, logger, bus, store: pool, waitFor }: ModelSideDeps,
   { registry, guard, client }: Pick<ModelSide, 'registry' | 'client'> & { guard: AddressGuard },
 ): Promise<ServerAdmin | null> {
   const { readServerKey: readKey } = config;
@@ -89,7 +91,7 @@ async function shareRegistry(
     logger,
   });
   life.defer('registry sync', () => sync.stop());
-  await sync.start();
+  await waitFor(() => sync.start());
   if (!store) return null;
   const isAllowed = (hostname: string) => guard.allowsHost(hostname);
   return createServerAdmin({ registry, overlay, store, sync, isAllowed, readKey, ask });

@@ -26,6 +26,7 @@ import { createQdrantStore } from '../storage/qdrant-store.ts';
 import type { ModelCalls } from '../workflows/model-calls.ts';
 import type { Answering } from '../workflows/steps/model-step.ts';
 import type { Retrieval } from '../workflows/steps/retrieve-step.ts';
+import type { DatabaseWait } from './store-wait.ts';
 import type { Store } from './stores.ts';
 
 interface RagSearchDeps {
@@ -33,6 +34,7 @@ interface RagSearchDeps {
   store: Store;
   models: ModelCalls;
   holders: Pick<KeyHolders, 'holderOf'>;
+  waitFor: DatabaseWait;
 }
 
 /** What asks collections of documents, for clients and for runs. */
@@ -51,8 +53,9 @@ export interface RagSearch {
 const REPAIR = { textsMax: 64, tokensMax: 8_192, callsMax: 1 } as const;
 const FENCE_BYTES = 9;
 
-export async function openRagSearch({ config, store, models, holders }: RagSearchDeps): Promise<RagSearch> {
-  const vectors = await openVectors(config, store);
+export async function openRagSearch(deps: RagSearchDeps): Promise<RagSearch> {
+  const { config, store, models, holders, waitFor } = deps;
+  const vectors = await waitFor(() => openVectors(config, store));
   const collections = createPostgresCollectionStore(store);
   const embedder = createModelEmbedder(models);
   const chunks = createPostgresVisibleChunks(store);

@@ -11,7 +11,9 @@ export interface StoreSide {
   work: WorkSide;
 }
 
-export async function openStoreSide(deps: Parameters<typeof openCallSide>[0]): Promise<StoreSide> {
+type StoreSideDeps = Parameters<typeof openCallSide>[0] & Pick<Parameters<typeof openWorkSide>[0], 'waitFor'>;
+
+export async function openStoreSide(deps: StoreSideDeps): Promise<StoreSide> {
   const calls = openCallSide(deps);
   const keys = await openKeySide({ ...deps, ledger: calls.ledger });
   const work = await openWorkSide({ ...deps, calls, keys });

@@ -10,6 +10,9 @@ export interface StoreWait {
   until<T>(store: WaitedStore, open: () => Promise<T>): Promise<T>;
 }
 
+/** Does again what a start needs of the database, while that is out of reach. */
+export type DatabaseWait = <T>(read: () => Promise<T>) => Promise<T>;
+
 interface WaitedStore {
   name: string;
   url: string | undefined;

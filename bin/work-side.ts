@@ -40,6 +40,7 @@ import type { CallSide } from './call-side.ts';
 import { type IngestSide, openIngestSide } from './ingest-side.ts';
 import type { KeySide } from './key-side.ts';
 import { openRagSearch, type RagSearch } from './rag-search-side.ts';
+import type { DatabaseWait } from './store-wait.ts';
 import type { Queues, Store } from './stores.ts';
 
 interface WorkSideDeps {
@@ -53,6 +54,7 @@ interface WorkSideDeps {
   logger: Logger;
   metrics: Metrics;
   tracing: Tracing;
+  waitFor: DatabaseWait;
 }
 
 /** Accepted work: every process that has the store takes it, runs its steps and looks after it. */
@@ -71,12 +73,13 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
   const { config, queues, life, logger } = deps;
   armFailPoints(config.failPoints);
   life.defer('limit of outputs', limitOutputs(config.limits.outputBytes));
-  if (config.isTrialWithoutFencing) turnFencingOff();
+  if (config.isTrialWithoutFencing) life.defer('fencing', turnFencingOff());
   const store = createPostgresRunStore(deps.store);
   const definitionStore = createPostgresDefinitionStore(deps.store);
   const plans = createPlans({ store: definitionStore });
   const models = openModelCalls(deps);
-  const rag = await openRagSearch({ config, store: deps.store, models, holders: deps.keys.keyHolders });
+  const { keyHolders: holders } = deps.keys;
+  const rag = await openRagSearch({ config, store: deps.store, models, holders, waitFor: deps.waitFor });
   const ingest = await openIngestSide({
     config,
     store: deps.store,

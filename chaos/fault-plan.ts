@@ -3,7 +3,8 @@ import type { RandomSource } from './random-source.ts';
 /** Something that is done to the trial at its time. */
 export type Fault =
   | { kind: 'kill'; atMs: number; target: string }
-  | { kind: 'freeze'; atMs: number; target: string; forMs: number }
+  /** It begins anew, and is frozen at the point. */
+  | { kind: 'freeze'; atMs: number; target: string; point: string; forMs: number }
   | { kind: 'redis-kill' | 'redis-flush' | 'postgres-restart' | 'postgres-kill'; atMs: number };
 
 /** Where processes may be told to kill themselves, and at which pass at the most. */
@@ -25,7 +26,10 @@ const FAIL_POINTS: readonly (readonly [name: string, passMax: number])[] = [
 export const FAIL_POINT_NAMES = FAIL_POINTS.map(([name]) => name);
 
 // A lease is 15 s: what wakes up after that has lost its steps.
-const FREEZE_MS = [16_500, 23_000] as const;
+const FREEZE_MS = [17_500, 23_000] as const;
+/** What does not come to its point in this time is not frozen. */
+export const FREEZE_WITHIN_MS = 15_000;
+const FREEZE_PASS_MAX = 3;
 
 /** Faults for `forMs`, in order. At most one process is frozen at a time. */
 export function planFaults(
@@ -39,16 +43,17 @@ export function planFaults(
     // What is frozen must wake up: that is what it is frozen for.
     const target = random.pick(members.filter((name) => name !== frozen.name || atMs > frozen.untilMs));
     const forFrozenMs = random.integer(...FREEZE_MS);
+    const point = `effect.after:${random.integer(1, FREEZE_PASS_MAX)}`;
     const canFreeze = isFleet && atMs > frozen.untilMs && atMs + forFrozenMs < forMs;
     const fault = random.pickWeighted<Fault>([
       [8, { kind: 'kill', atMs, target }],
-      [canFreeze ? 16 : 0, { kind: 'freeze', atMs, target, forMs: forFrozenMs }],
+      [canFreeze ? 16 : 0, { kind: 'freeze', atMs, target, point, forMs: forFrozenMs }],
       [isFleet ? 1 : 0, { kind: 'redis-kill', atMs }],
       [isFleet ? 1 : 0, { kind: 'redis-flush', atMs }],
       [isFleet ? 1 : 0, { kind: 'postgres-restart', atMs }],
       [isFleet ? 1 : 0, { kind: 'postgres-kill', atMs }],
     ]);
-    if (fault.kind === 'freeze') frozen = { name: target, untilMs: atMs + fault.forMs };
+    if (fault.kind === 'freeze') frozen = { name: target, untilMs: atMs + FREEZE_WITHIN_MS + fault.forMs };
     faults.push(fault);
   }
   return faults;

@@ -1,4 +1,4 @@
-import type { Fault } from './fault-plan.ts';
+import { type Fault, FREEZE_WITHIN_MS } from './fault-plan.ts';
 import type { Member } from './member.ts';
 import { pauseMs } from './pause-ms.ts';
 
@@ -17,6 +17,8 @@ interface PlayerDeps {
   say(line: string): void;
 }
 
+const SETTLED_MS = 4_000;
+
 /** Does what is planned, each at its time; resolves when all is done and every process thawed. */
 export async function playFaults(plan: readonly Fault[], deps: PlayerDeps): Promise<{ storeKills: number }> {
   const startedMs = performance.now();
@@ -34,20 +36,24 @@ export async function playFaults(plan: readonly Fault[], deps: PlayerDeps): Prom
   return { storeKills };
 }
 
+/** Frozen with a result in hand: when it wakes up, another process has taken over the step. */
 async function freeze(
-  { target, forMs }: Extract<Fault, { kind: 'freeze' }>,
-  { members, signal }: PlayerDeps,
+  { target, point, forMs }: Extract<Fault, { kind: 'freeze' }>,
+  { members, signal, say }: PlayerDeps,
 ): Promise<void> {
   const member = findMember(members, target);
-  member.freeze();
+  const isFrozen = await member.freezeAt(point, { withinMs: FREEZE_WITHIN_MS, signal });
+  say(isFrozen ? `${target} is frozen` : `${target} did not come to ${point}`);
+  if (!isFrozen) return;
   await pauseMs(forMs, signal);
+  say(`${target} is thawed`);
   member.thaw();
 }
 
 /** How many stores it has killed. */
 async function strike(fault: Fault, { members, stores }: PlayerDeps): Promise<number> {
   if (fault.kind === 'kill') {
-    findMember(members, fault.target).kill();
+    if (canSpareOne(members)) findMember(members, fault.target).kill();
     return 0;
   }
   if (stores === null) return 0;
@@ -56,6 +62,11 @@ async function strike(fault: Fault, { members, stores }: PlayerDeps): Promise<nu
   else if (fault.kind === 'postgres-kill') await stores.killPostgres();
   else await stores.restartPostgres();
   return fault.kind === 'redis-flush' ? 0 : 1;
+}
+
+/** On a machine so busy that processes hardly come up, further kills would only keep them from it. */
+function canSpareOne(members: readonly Member[]): boolean {
+  return members.filter((member) => member.upMs() > SETTLED_MS).length > members.length / 2;
 }
 
 function findMember(members: readonly Member[], name: string): Member {

@@ -1,4 +1,5 @@
 import type { OwnedProcess, OwnedProcesses } from '../bench/owned-processes.ts';
+import { stopWords } from '../core/fail-point.ts';
 import { pauseMs } from './pause-ms.ts';
 
 /** One Citadel process of the trial, which is started again whenever it has ended. */
@@ -6,10 +7,13 @@ export interface Member {
   readonly name: string;
   /** Null where it serves nothing. */
   readonly url: string | null;
+  /** How long it has been there this time; 0 when it is not. */
+  upMs(): number;
   /** SIGKILL; false when it was not there. */
   kill(): boolean;
-  /** SIGSTOP and SIGCONT. */
-  freeze(): void;
+  /** SIGKILL; its next life stops itself at the point (`name:n`). False when it did not come there: then it is killed again. */
+  freezeAt(point: string, limits: { withinMs: number; signal: AbortSignal }): Promise<boolean>;
+  /** SIGCONT. */
   thaw(): void;
   /** SIGTERM, for good; resolves when it has ended. */
   stop(): Promise<void>;
@@ -38,12 +42,16 @@ export interface MemberOptions {
 }
 
 const LOOK_EVERY_MS = 25;
+const STOPPED_EVERY_MS = 100;
 const FAIL_POINT = /(?:^|\n)fail point (\S+)$/;
 const BACK_AFTER_MS = 200;
 
 export function startMember(options: MemberOptions): Member {
   const { name, url, processes, nextFailPoints, onDeath } = options;
+  /** What the next life is armed with, instead of chance. */
+  let ordered: string | null = null;
   let failPoints = nextFailPoints();
+  let launchedMs = 0;
   let current = launch();
   let isStopped = false;
   let wasKilled = false;
@@ -51,6 +59,7 @@ export function startMember(options: MemberOptions): Member {
 
   function launch(): OwnedProcess {
     const { command, args, env } = options;
+    launchedMs = performance.now();
     return processes.start({
       name,
       id: name,
@@ -68,7 +77,7 @@ export function startMember(options: MemberOptions): Member {
       await mourn(ended);
       await pauseMs(BACK_AFTER_MS);
       if (isStopped) return;
-      failPoints = nextFailPoints();
+      failPoints = ordered ?? nextFailPoints();
       wasKilled = false;
       current = launch();
     }
@@ -86,15 +95,36 @@ export function startMember(options: MemberOptions): Member {
     return process.kill(current.pid, signal);
   }
 
+  function kill(): boolean {
+    if (wasKilled || current.ended() !== null) return false;
+    wasKilled = true;
+    return send('SIGKILL');
+  }
+
+  async function isStoppedAt(point: string): Promise<boolean> {
+    const [pointName = ''] = point.split(':');
+    const { pid } = current;
+    return (await current.lastWords()).endsWith(stopWords(pointName, pid).trim());
+  }
+
   return {
     name,
     url,
-    kill() {
-      if (wasKilled || current.ended() !== null) return false;
-      wasKilled = true;
-      return send('SIGKILL');
+    upMs: () => (current.ended() === null ? performance.now() - launchedMs : 0),
+    kill,
+    async freezeAt(point, { withinMs, signal }) {
+      const untilMs = performance.now() + withinMs;
+      ordered = `${point}:stop`;
+      kill();
+      let isThere = false;
+      while (!isThere && performance.now() < untilMs && !signal.aborted) {
+        await pauseMs(STOPPED_EVERY_MS, signal);
+        isThere = await isStoppedAt(point);
+      }
+      ordered = null;
+      if (!isThere) kill();
+      return isThere;
     },
-    freeze: () => void send('SIGSTOP'),
     thaw: () => void send('SIGCONT'),
     async stop() {
       isStopped = true;

@@ -10,8 +10,8 @@ export interface Options {
 
 export const HELP = `npm run chaos [-- options]
 
-Random workflows on real processes (2 "citadel api", 3 "citadel worker", Redis, Postgres) that are killed, frozen and
-restarted all the time. In the end, what callers were told, what the model server and the receiver of calls have seen, and
+Random workflows on real processes (2 "citadel api", 3 "citadel worker", Redis, Postgres) that are killed, restarted, and
+frozen with a result in hand, all the time. In the end, what callers were told, what the model server and the receiver of calls have seen, and
 what the tables say must agree, to the last value.
 
   --seed <n>       the same seed makes the same workflows and faults [the day]

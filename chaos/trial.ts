@@ -29,7 +29,7 @@ interface TrialDeps {
 /** What a run of `minutes` minutes has to bring, and how. */
 const FLEET = {
   callers: 40,
-  faultEveryMs: 2_600,
+  faultEveryMs: 3_200,
   runsPerMinute: 90,
   killsPerMinute: 18,
   slowMs: 5_000,

@@ -90,7 +90,7 @@ const NETWORK_WORDS = new Set(['loopback', 'private']);
 /** `loopback`, `private` or CIDRs. */
 /** Which names there are, only those who make trials need to know. */
 export const failPointList: Kind<string> = {
-  schema: z.string().regex(/^([a-z.]+:\d+(,|$))*$/, 'takes name:n,… such as commit.after:3'),
+  schema: z.string().regex(/^([a-z.]+:\d+(:stop)?(,|$))*$/, 'takes name:n,… such as commit.after:3'),
   fromText: (text) => text,
 };
 

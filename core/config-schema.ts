@@ -99,7 +99,7 @@ export const SETTINGS = {
   failPoints: setting(
     failPointList,
     '',
-    'for trials: name:n,… ends the process at the n-th pass of such a point',
+    'for trials: name:n,… ends the process at the n-th pass of such a point, name:n:stop stops it (SIGSTOP)',
     'CITADEL_FAIL_POINTS',
   ),
   isTrialWithoutFencing: setting(

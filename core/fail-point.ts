@@ -44,9 +44,10 @@ export type FailPoint =
   /** Points are deleted, and still listed. */
   | 'sweep.points';
 
-let armed: Map<string, number> | null = null;
+let armed: Map<string, { left: number; isStop: boolean }> | null = null;
 
-/** `name:n,…`: the process kills itself at the n-th pass of the point. For trials only. */
+/** `name:n,…`: the process kills itself at the n-th pass of the point; with `name:n:stop` it stops itself, until somebody
+ *  sends it SIGCONT. For trials only. */
 export function armFailPoints(text: string): void {
   const points = text.split(',').filter((point) => point !== '');
   armed =
@@ -54,18 +55,21 @@ export function armFailPoints(text: string): void {
       ? null
       : new Map(
           points.map((point) => {
-            const [name = '', pass = '1'] = point.split(':');
-            return [name, Number(pass)];
+            const [name = '', pass = '1', action] = point.split(':');
+            return [name, { left: Number(pass), isStop: action === 'stop' }];
           }),
         );
 }
 
+/** What the process `pid` writes when it stops itself there. */
+export const stopWords = (name: string, pid: number) => `process ${pid} stops at ${name}\n`;
+
 /** Does nothing, unless an operator has named the point. */
 export function failPoint(name: FailPoint): void {
-  const left = armed?.get(name);
-  if (left === undefined) return;
-  armed?.set(name, left - 1);
-  if (left !== 1) return;
-  writeSync(process.stderr.fd, `fail point ${name}\n`);
-  process.kill(process.pid, 'SIGKILL');
+  const point = armed?.get(name);
+  if (point === undefined) return;
+  point.left -= 1;
+  if (point.left !== 0) return;
+  writeSync(process.stderr.fd, point.isStop ? stopWords(name, process.pid) : `fail point ${name}\n`);
+  process.kill(process.pid, point.isStop ? 'SIGSTOP' : 'SIGKILL');
 }

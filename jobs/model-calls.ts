@@ -66,12 +66,16 @@ export function createModelCalls(options: ModelCallsOptions): ModelCalls {
         replyTo: options.bus.inbox,
         body: request.body,
       };
-      const { keyName, isCharged } = request;
+      const { keyName, isCharged, takesPlace } = request;
       const estimate = options.estimate(body);
       const pass =
         isCharged || keyName === null
           ? null
-          : await options.enter(keyName, { models: names, estimate: () => estimate });
+          : await options.enter(keyName, {
+              models: names,
+              estimate: () => estimate,
+              placeSignal: takesPlace ? signal : null,
+            });
       if (signal.aborted) pass?.cancel();
       signal.throwIfAborted();
       return await dispatch(options, { job, request, estimate, pass }, signal);

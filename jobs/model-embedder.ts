@@ -20,6 +20,8 @@ export function createModelEmbedder(models: Pick<ModelCalls, 'call'>): Embedder 
           waitsForServer: false,
           // Of a search its route has asked the key's limits; an ingest waits for them, text by text.
           isCharged: !isBackground,
+          // It would keep others' texts waiting.
+          takesPlace: false,
           pieces: null,
           onPieces() {},
         },

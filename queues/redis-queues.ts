@@ -3,8 +3,9 @@ import type { Redis } from 'ioredis';
 import type { QuotaWindows } from '../access/quota-windows.ts';
 import { AppError } from '../core/errors.ts';
 import type { InboxId } from '../core/ids.ts';
-import { createLifecycle } from '../core/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import { endsWithin } from '../core/time-limit.ts';
 import type { QueueSystem } from '../jobs/queue-system.ts';
 import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
 import { BULLMQ_PREFIX, type BullmqStore, WORKER_OPTIONS } from './bullmq-store.ts';
@@ -27,20 +28,21 @@ interface RedisQueuesOptions {
 }
 
 const START_LIMIT_MS = 5_000;
+const CLOSE_LIMIT_MS = 1_000;
 const PING_LIMIT_MS = 1_000;
 
 /** The queues on Redis. Throws AppError `store_unavailable`, its message for the operator, when that Redis cannot be
  *  reached or would lose work. */
 export async function createRedisQueues(options: RedisQueuesOptions): Promise<RedisQueues> {
-  const { url, inbox, logger } = options;
   const life = createLifecycle();
-  const commands = createRedisConnection(url, 'commands', logger);
+  const commands = createRedisConnection(options.url, 'commands', options.logger);
   life.defer('Redis connection', () => commands.disconnect());
   try {
-    await waitUntilReady(commands, START_LIMIT_MS);
-    await refuseUnsafe(commands, options);
+    return await openQueues(options, commands, life);
   } catch (error) {
-    await life.close();
+    // BullMQ does not close what it cannot reach.
+    await endsWithin(life.close(), CLOSE_LIMIT_MS);
+    commands.disconnect();
     if (error instanceof AppError) throw error;
     throw new AppError(
       'store_unavailable',
@@ -50,11 +52,20 @@ export async function createRedisQueues(options: RedisQueuesOptions): Promise<Re
       },
     );
   }
+}
 
+async function openQueues(
+  options: RedisQueuesOptions,
+  commands: Redis,
+  life: Lifecycle,
+): Promise<RedisQueues> {
+  const { url, inbox, logger } = options;
+  await waitUntilReady(commands, START_LIMIT_MS);
+  await refuseUnsafe(commands, options);
   const reader = createRedisConnection(url, 'reader', logger);
   const bus = createRedisReplyBus({ inbox, commands, reader });
-  await bus.start();
   life.defer('reply bus', () => bus.close());
+  await bus.start();
   const leases = createRedisLeases({ commands, bus });
   life.defer('leases', () => leases.close());
 

@@ -20,7 +20,7 @@ export async function withinStoreLimit<T>(work: Promise<T>, limitMs: number): Pr
 }
 
 const AWAY =
-  /^(connect |no connection within|Connection is closed|Command timed out|LOADING|MASTERDOWN|read ECONNRESET|getaddrinfo )/;
+  /^(connect |no connection within|Connection is closed|Command timed out|Stream isn't writeable|Reached the max retries|LOADING|MASTERDOWN|read ECONNRESET|getaddrinfo )/;
 
 /** Whether a Redis could not be reached, or is not ready yet, as against one that refuses us. */
 export function isRedisAway(error: unknown): boolean {

@@ -24,6 +24,8 @@ const SELECT_SUMMARY = `SELECT ${SUMMARY_COLUMNS} FROM citadel.run WHERE id = $1
 const SELECT_RUN = `SELECT ${RUN_COLUMNS} FROM citadel.run WHERE id = $1`;
 const SELECT_STEPS = `SELECT ${STEP_RECORD_COLUMNS} FROM citadel.step WHERE run_id = $1 ORDER BY position`;
 
+const COUNT_FAMILY = 'SELECT count(*)::integer AS count FROM citadel.run WHERE root_id = $1';
+
 const SELECT_RESULT = `
   SELECT id, status, ended_at IS NOT NULL AS ended, output, error FROM citadel.run WHERE id = $1`;
 
@@ -135,6 +137,11 @@ export function createPostgresRunStore(database: SqlPool): RunStore {
     takeDue: (max, { withReady }) => takeDue(pool, max, withReady),
     lapseAll: () => lapseAll(pool),
     admit: () => admitRuns(pool),
+
+    async familySize(rootId) {
+      const { rows } = await pool.query<{ count: number }>(COUNT_FAMILY, [rootId], PREPARED);
+      return rows[0]?.count ?? 0;
+    },
 
     async summary(id) {
       const { rows } = await pool.query(SELECT_SUMMARY, [id], PREPARED);

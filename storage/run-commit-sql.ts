@@ -3,13 +3,13 @@ export const LEASE_SECONDS = 15;
 
 const RUN_COLUMNS = `
   id, kind, workflow, definition_hash, status, key_name, weight, priority, tags, metadata, input, output, error, tokens,
-  revision, last_seq, parent_id, parent_key, parent_attempt, depth, forked_from, webhook, concurrency_key, concurrency_limit,
+  revision, last_seq, parent_id, parent_key, parent_attempt, root_id, depth, forked_from, webhook, concurrency_key, concurrency_limit,
   started_at, ended_at, deadline_at`;
 
 const NEW_RUN = `
   id text, kind text, workflow text, definition_hash text, key_name text, weight double precision, priority text,
-  tags text[], metadata text, input text, parent_id text, parent_key text, parent_attempt integer, depth integer, forked_from text,
-  webhook text, concurrency_key text, concurrency_limit integer, deadline_ms double precision, is_claimed boolean`;
+  tags text[], metadata text, input text, parent_id text, parent_key text, parent_attempt integer, root_id text, depth integer,
+  forked_from text, webhook text, concurrency_key text, concurrency_limit integer, deadline_ms double precision, is_claimed boolean`;
 
 const HAS_ENDED = `change.status IN ('succeeded', 'failed', 'cancelled')`;
 // A retry has as much time as the run had at first: its deadline began with its insert, or with the retry before.
@@ -46,7 +46,8 @@ export const COMMIT = `
     INSERT INTO citadel.run (${RUN_COLUMNS})
     SELECT new.id, new.kind, new.workflow, new.definition_hash, change.status, new.key_name, new.weight, new.priority,
       new.tags, new.metadata, new.input, change.output, change.error, change.tokens, 1, change.events, new.parent_id,
-      new.parent_key, new.parent_attempt, new.depth, new.forked_from, new.webhook, new.concurrency_key, new.concurrency_limit,
+      new.parent_key, new.parent_attempt, new.root_id, new.depth, new.forked_from, new.webhook, new.concurrency_key,
+      new.concurrency_limit,
       CASE WHEN change.is_begun THEN now() END, CASE WHEN ${HAS_ENDED} THEN now() END, ${DEADLINE}
     FROM json_to_recordset($4::json) AS new (${NEW_RUN}) JOIN change ON change.id = new.id
     WHERE NOT new.is_claimed OR new.id IN (SELECT run_id FROM claimed)
@@ -143,8 +144,8 @@ export const COMMIT = `
   ), children AS (
     INSERT INTO citadel.run (${RUN_COLUMNS})
     SELECT new.id, new.kind, new.workflow, new.definition_hash, 'queued', new.key_name, new.weight, new.priority,
-      new.tags, new.metadata, new.input, NULL, NULL, 0, 0, 0, new.parent_id, new.parent_key, new.parent_attempt, new.depth,
-      new.forked_from, new.webhook, new.concurrency_key, new.concurrency_limit, NULL, NULL, ${DEADLINE}
+      new.tags, new.metadata, new.input, NULL, NULL, 0, 0, 0, new.parent_id, new.parent_key, new.parent_attempt, new.root_id,
+      new.depth, new.forked_from, new.webhook, new.concurrency_key, new.concurrency_limit, NULL, NULL, ${DEADLINE}
     FROM json_to_recordset($12::json) AS new (${NEW_RUN}) JOIN passed ON passed.id = new.parent_id
     ON CONFLICT (id) DO NOTHING
   ), announced AS (

@@ -102,6 +102,7 @@ function toNewRun(run: NewRun, isClaimed: boolean): object {
     parent_id: run.parent?.runId,
     parent_key: run.parent?.key,
     parent_attempt: run.parent?.attempt,
+    root_id: run.rootId,
     depth: run.depth,
     forked_from: run.forkedFrom,
     webhook: run.webhook && JSON.stringify(run.webhook),

@@ -45,6 +45,7 @@ export function parseSummary(row: unknown): RunSummary {
 }
 
 const RunColumns = SummaryColumns.extend({
+  root_id: Id.nullable(),
   depth: z.number(),
   weight: z.number(),
   input: z.string(),
@@ -59,6 +60,7 @@ export function parseRun(row: unknown): RunRow {
   const run = RunColumns.parse(row);
   return {
     summary: toSummary(run),
+    rootId: run.root_id,
     depth: run.depth,
     weight: run.weight,
     inputText: run.input,

@@ -125,7 +125,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       end = { status: 'failed', error: toStepError(error), tokens: 0, facts: null };
     }
     clearTimeout(timer);
-    failPoint('effect.after');
+    if (end.status === 'succeeded') failPoint('effect.after');
     const outcome = signal.aborted ? whenAborted(signal, end) : end;
     metrics.attemptEnded(planned.step.type, outcome, performance.now() - sinceMs);
     endStepSpan(span, outcome);

@@ -1,8 +1,12 @@
 // For trials only, which must fail when results of attempts that are over count as well.
 let isOff = false;
 
-export function turnFencingOff(): void {
+/** Gives what turns it on again. */
+export function turnFencingOff(): () => void {
   isOff = true;
+  return () => {
+    isOff = false;
+  };
 }
 
 export const isFencingOff = () => isOff;

@@ -120,10 +120,10 @@ export function knownFromNew(plan: Plan, run: NewRun, steps: readonly StepState[
     endedAt: null,
     deadlineAt: null,
   };
-  const { depth, weight, inputText, webhook } = run;
+  const { rootId, depth, weight, inputText, webhook } = run;
   return {
     id,
-    row: { summary, depth, weight, inputText, output: undefined, revision: 0, webhook },
+    row: { summary, rootId, depth, weight, inputText, output: undefined, revision: 0, webhook },
     model: createRunModel(plan, { id, input: JSON.parse(inputText) }, steps),
     revision: 0,
     lastSeq: 0,

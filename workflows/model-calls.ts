@@ -21,6 +21,8 @@ export interface ModelCallRequest {
   keyName: string | null;
   /** Whether the key's limits were charged for it before, as when it was accepted. */
   isCharged: boolean;
+  /** Whether it counts among the key's requests at once: it waits until the key may have one more. */
+  takesPlace: boolean;
   /** The key's share against others'. */
   weight: number;
   priority: Priority;

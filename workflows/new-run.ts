@@ -18,6 +18,7 @@ export interface RunTerms {
   tags: readonly string[];
   metadata: Json;
   parent: NewRun['parent'];
+  rootId: RunId | null;
   depth: number;
   forkedFrom: RunId | null;
 }

@@ -6,9 +6,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
+import type { ChildRuns } from './child-runs.ts';
 import type { Committer } from './committer.ts';
 import type { KnownRun, KnownRuns } from './known-runs.ts';
-import type { Plans } from './plans.ts';
 import { type CommitParts, type Report, toCommit } from './run-commit.ts';
 import { isEnded } from './run-record.ts';
 import type { Decision, EngineEvent, StepState } from './run-state.ts';
@@ -74,7 +74,7 @@ export interface RunLanes {
 interface LanesOptions {
   known: KnownRuns;
   committer: Committer;
-  plans: Plans;
+  childRuns: ChildRuns;
   host: LaneHost;
   logger: Logger;
 }
@@ -88,7 +88,7 @@ type Request = { resolve(): void; reject(error: unknown): void } & (
 const REQUESTS_MAX = 1_000;
 const AWAY_RETRY_MS = 500;
 
-export function createRunLanes({ known, committer, plans, host, logger }: LanesOptions): RunLanes {
+export function createRunLanes({ known, committer, childRuns, host, logger }: LanesOptions): RunLanes {
   const lanes = new Map<RunId, { requests: Request[] }>();
   const idle = new Set<() => void>();
   const stopping = new AbortController();
@@ -183,7 +183,7 @@ export function createRunLanes({ known, committer, plans, host, logger }: LanesO
   /** Decides and commits. False when the run was not what it was taken for. */
   async function commitTurn(turn: Turn): Promise<boolean> {
     const { run, due } = turn;
-    const { decision, claimed, children } = await decideTurn(turn, { plans, room: host });
+    const { decision, claimed, children } = await decideTurn(turn, { childRuns, room: host });
     let promised = claimed.length;
     try {
       host.adopt(run, adoptable(run, decision));

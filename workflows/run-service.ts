@@ -247,6 +247,7 @@ function termsOf(kind: 'run' | 'job', options: RunOptions): RunTerms {
     tags,
     metadata,
     parent: null,
+    rootId: null,
     depth: 0,
     forkedFrom: null,
   };

@@ -28,6 +28,8 @@ export interface NewRun {
   /** JSON text, kept as it is. */
   inputText: string;
   parent: { runId: RunId; key: string; attempt: number } | null;
+  /** The first of the runs that have started each other; null for itself. */
+  rootId: RunId | null;
   /** How many runs have started each other before this one. */
   depth: number;
   forkedFrom: RunId | null;
@@ -111,6 +113,7 @@ export type CommitOutcome =
 /** A run's row as the engine needs it. */
 export interface RunRow {
   summary: RunSummary;
+  rootId: RunId | null;
   depth: number;
   weight: number;
   inputText: string;
@@ -172,6 +175,8 @@ export interface RunStore {
   takeDue(max: number, options: { withReady: boolean }): Promise<RunId[]>;
   /** Ends every lease: for the one process of a store that no other can have. */
   lapseAll(): Promise<void>;
+  /** How many runs have come of this one. */
+  familySize(rootId: RunId): Promise<number>;
   /** Puts a `start` into the inbox of runs that wait for others with their concurrency key, as far as there is room. */
   admit(): Promise<RunId[]>;
 

@@ -10,6 +10,7 @@ import { NO_METRICS } from '../core/metrics.ts';
 import { NO_TRACING, type Tracing } from '../core/tracing.ts';
 import type { ReplyBus } from '../jobs/reply-bus.ts';
 import { createAttempts } from './attempts.ts';
+import { createChildRuns } from './child-runs.ts';
 import { createCommitter } from './committer.ts';
 import type { Doorbell } from './doorbell.ts';
 import { createKnownRuns } from './known-runs.ts';
@@ -49,6 +50,8 @@ interface StepRunnerOptions {
   logger: Logger;
   /** Steps at work at once. */
   stepsMax: number;
+  /** Runs that may come of one. */
+  familyMax?: number;
   metrics?: RunMetrics;
   tracing?: Tracing;
 }
@@ -57,7 +60,7 @@ const HEARTBEAT_MS = 4_000;
 const LAST_COMMITS_MS = 3_000;
 
 export function createStepRunner(options: StepRunnerOptions): StepRunner {
-  const { store, plans, executors, bus, doorbell, logger, stepsMax } = options;
+  const { store, plans, executors, bus, doorbell, logger, stepsMax, familyMax } = options;
   const { metrics = createRunMetrics(NO_METRICS), tracing = NO_TRACING } = options;
   const worker = bus.inbox;
   const room = createRoom(stepsMax);
@@ -91,7 +94,8 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
     committed,
   };
   const known = createKnownRuns({ store, plans });
-  const lanes = createRunLanes({ known, committer, plans, host, logger });
+  const childRuns = createChildRuns({ plans, store, ...(familyMax === undefined ? {} : { familyMax }) });
+  const lanes = createRunLanes({ known, committer, childRuns, host, logger });
   const unsubscribe = bus.subscribe((message) => {
     if (message.kind !== 'run-stop') return;
     for (const stopped of message.attempts) attempts.drop({ runId: message.runId, ...stopped });

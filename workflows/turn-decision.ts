@@ -1,9 +1,8 @@
 // What is decided in a turn, and what it takes of the process's room for steps.
 // I1: who is promised room is promised all that is free, and says what it takes of it before anybody else is asked. A
 //     lane that found nothing would leave its steps to the relay, for a second or two each.
-import { prepareChildren } from './child-runs.ts';
+import type { ChildRuns } from './child-runs.ts';
 import { decideAll } from './decide.ts';
-import type { Plans } from './plans.ts';
 import { claimedSteps } from './run-commit.ts';
 import type { LaneHost } from './run-lanes.ts';
 import type { Decision, EngineEvent, StepState } from './run-state.ts';
@@ -23,13 +22,13 @@ type Room = Pick<LaneHost, 'reserve' | 'release'>;
 /** Throws AppError `store_unavailable`, with nothing promised. */
 export async function decideTurn(
   turn: Turn,
-  { plans, room }: { plans: Plans; room: Room },
+  { childRuns, room }: { childRuns: ChildRuns; room: Room },
 ): Promise<TurnDecision> {
   const failures: EngineEvent[] = [];
   for (;;) {
     const { decision, claimed } = decideWithin(room, turn, failures);
     try {
-      const prepared = await prepareChildren(plans, turn.run, decision);
+      const prepared = await childRuns.prepare(turn.run, decision);
       if (prepared.failures.length === 0) return { decision, claimed, children: prepared.children };
       failures.push(...prepared.failures);
     } catch (error) {

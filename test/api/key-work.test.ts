@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { chat } from '../support/citadel.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { errorOf, START_LIMIT_MS } from './setup.ts';
-import { CHAT_MODEL, JOBS, RUNS, setupWork, WORK_ADMIN_KEY, type WorkBundle } from './work-bundle.ts';
+import {
+  BRIEF_MODEL,
+  CHAT_MODEL,
+  JOBS,
+  RUNS,
+  setupWork,
+  WORK_ADMIN_KEY,
+  type WorkBundle,
+} from './work-bundle.ts';
 
 const SCHEDULES = '/api/v1/schedules';
 const KEYS = '/api/v1/keys';
@@ -150,6 +158,33 @@ describe('a step of a key', () => {
       ],
     });
     expect(await ask('POST', `${path}/cancel`)).toMatchObject({ status: 200 });
+  });
+
+  test('waits until its key may have one more request at work, and loses no attempt by it', async () => {
+    const { ask } = await keyWith({ max_concurrency: 2 });
+    const wide = { id: 'wide', type: 'map', over: '${{ input }}', steps: [chatStep('say', BRIEF_MODEL)] };
+    const input = [1, 2, 3, 4, 5, 6];
+    const { body } = await ask('POST', RUNS, { definition: { name: 'wide', steps: [wide] }, input });
+    const path = `${RUNS}/${body.id}`;
+    const calls = () => work.citadel.model.requests.filter(({ model }) => model === BRIEF_MODEL);
+    const open = () => calls().filter(({ finished, aborted }) => !finished && !aborted).length;
+
+    let most = 0;
+    let run = body;
+    await waitFor(
+      async () => {
+        most = Math.max(most, open());
+        run = (await ask('GET', path)).body;
+        return run.status === 'succeeded';
+      },
+      'it has ended',
+      30_000,
+    );
+
+    expect(most).toBe(2);
+    expect(calls()).toHaveLength(6);
+    const { steps } = run;
+    expect(steps.map(({ attempts }: { attempts: number }) => attempts)).toEqual(steps.map(() => 1));
   });
 });
 

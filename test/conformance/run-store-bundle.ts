@@ -16,6 +16,7 @@ export function newRun(changes: Partial<NewRun> = {}): NewRun {
     metadata: null,
     inputText: '{}',
     parent: null,
+    rootId: null,
     depth: 0,
     forkedFrom: null,
     deadlineMs: null,

@@ -1,5 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
+import type { SqlPool } from '../../core/sql-pool.ts';
+import { migrate } from '../../storage/migrate.ts';
+import { createPgPool } from '../../storage/pg-pool.ts';
 import { chat } from '../support/citadel.ts';
 import { type FleetProcess, spawnCitadel } from '../support/citadel-fleet.ts';
 import { freePort } from '../support/free-port.ts';
@@ -24,6 +27,25 @@ async function storesUp(one: FleetProcess): Promise<Record<string, number>> {
   expect(answer.status).toBe(200);
   const found = (await answer.text()).matchAll(/^citadel_store_up\{store="(\w+)",.*\} (\d)$/gm);
   return Object.fromEntries(Array.from(found, ([, name, value]) => [name, Number(value)]));
+}
+
+const WAITING_FOR = 'SELECT 1 FROM pg_locks WHERE NOT granted AND relation = $1::regclass';
+
+/** Keeps everybody else from reading the table; gives what ends that. */
+async function holdTable(pool: SqlPool, table: string): Promise<() => Promise<void>> {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: held, resolve: hold } = Promise.withResolvers<void>();
+  const holding = pool.transaction(async (tx) => {
+    await tx.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    hold();
+    await released;
+  });
+  await held;
+  return async () => {
+    release();
+    // Its connection is gone.
+    await holding.catch(() => {});
+  };
 }
 
 const answersWith = (one: FleetProcess, status: number) => async () =>
@@ -80,6 +102,37 @@ describeWith(redisService, 'a process whose Redis comes later than itself', () =
 
       expect(await worker.exited).toEqual({ code: 0, signal: null });
       await end(worker);
+    },
+    TEST_LIMIT_MS,
+  );
+});
+
+describeWith(postgresService, 'a database that goes away in the middle of a start', () => {
+  test.each([
+    ['the servers are read', 'citadel.server_set'],
+    ['the search index is opened', 'pg_catalog.pg_extension'],
+  ])(
+    'is waited for, as when %s',
+    async (_, table) => {
+      const postgres = await startPostgres();
+      const pool = createPgPool(postgres?.url ?? '', { onError: () => {} });
+      await migrate(pool);
+      const release = await holdTable(pool, table);
+      const one = await spawnCitadel(['up'], { DATABASE_URL: postgres?.url ?? '', CITADEL_DISCOVER: 'off' });
+      try {
+        const isStuck = async () => (await pool.query(WAITING_FOR, [table])).rows.length > 0;
+        await waitFor(isStuck, 'it has come so far', 30_000);
+
+        await postgres?.restart();
+
+        await waitFor(answersWith(one, 200), 'it is ready', 30_000);
+        expect(one.stderr() + one.stdout()).toContain('the database is out of reach; the start waits for it');
+      } finally {
+        await release();
+        await end(one);
+        await pool.close();
+        await postgres?.stop();
+      }
     },
     TEST_LIMIT_MS,
   );

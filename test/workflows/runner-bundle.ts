@@ -11,6 +11,7 @@ import { migrate } from '../../storage/migrate.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
 import { createPostgresDefinitionStore } from '../../storage/postgres-definition-store.ts';
 import { createPostgresRunStore } from '../../storage/postgres-run-store.ts';
+import { createDefinitions } from '../../workflows/definitions.ts';
 import type { Doorbell } from '../../workflows/doorbell.ts';
 import { createPlans } from '../../workflows/plans.ts';
 import { createRelay } from '../../workflows/relay.ts';
@@ -59,6 +60,8 @@ export type RunnerProcess = ReturnType<typeof openProcess>;
 
 interface ProcessOptions {
   stepsMax?: number;
+  /** Runs that may come of one. */
+  familyMax?: number;
   /** What the process has for a store, made of the real one. */
   store?: (store: RunStore) => RunStore;
   /** It hears nothing from other processes, as one that is stopped. */
@@ -68,13 +71,15 @@ interface ProcessOptions {
 function openProcess(
   pool: SqlPool,
   bus: ReplyBus,
-  { stepsMax = 512, store: wrap = (store) => store }: ProcessOptions,
+  { stepsMax = 512, familyMax = 20_000, store: wrap = (store) => store }: ProcessOptions,
 ) {
   const begun: Begun[] = [];
   const rung: string[] = [];
   const logger = createLogger({ level: 'silent' });
   const store = wrap(createPostgresRunStore(pool));
-  const plans = createPlans({ store: createPostgresDefinitionStore(pool) });
+  const definitionStore = createPostgresDefinitionStore(pool);
+  const plans = createPlans({ store: definitionStore });
+  const definitions = createDefinitions({ store: definitionStore, plans });
   const doorbell: Doorbell = { ring: (id) => rung.push(id), start() {}, async stop() {} };
   const runner = createStepRunner({
     store,
@@ -82,13 +87,24 @@ function openProcess(
     bus,
     doorbell,
     logger,
-    stepsMax,
+    ...{ stepsMax, familyMax },
     executors: { http: (attempt, signal) => hold(begun, attempt, signal) },
   });
   const relay = createRelay({ store, runner, chores: [], logger });
   const models = { requireModel: () => ({ modelClass: 'lightweight' }) };
   const runs = createRunService({ store, plans, runner, models });
-  return { bus, begun, rung, store, runner, relay, runs, ...helpersFor(runs), stop: runner.stop };
+  return {
+    bus,
+    begun,
+    rung,
+    store,
+    runner,
+    relay,
+    runs,
+    definitions,
+    ...helpersFor(runs),
+    stop: runner.stop,
+  };
 }
 
 /** An attempt lasts until the test ends it, or its signal aborts. */

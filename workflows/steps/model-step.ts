@@ -155,6 +155,8 @@ function call(
       body,
       keyName,
       isCharged,
+      // A caller of a job may hold a place while it waits.
+      takesPlace: !isCharged,
       weight,
       priority,
       tags,
