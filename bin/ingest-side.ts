@@ -12,7 +12,7 @@ import { createPageFetch } from '../outbound/page-fetch.ts';
 import type { BlobStore } from '../rag/blob-store.ts';
 import type { DocumentStore } from '../rag/document.ts';
 import { createEmbeddingBatcher } from '../rag/embedding-batcher.ts';
-import { createIndexBuilds } from '../rag/index-builds.ts';
+import { createIndexBuilds, type IndexBuilds } from '../rag/index-builds.ts';
 import { createIngestMetrics } from '../rag/ingest-metrics.ts';
 import { createIngestRunner, type IngestRunner } from '../rag/ingest-runner.ts';
 import { createIngestService, type IngestService } from '../rag/ingest-service.ts';
@@ -52,6 +52,7 @@ export interface IngestSide {
   intake: Intake;
   /** Brings on indexes that are to be built; never throws. */
   kickBuilds(): void;
+  builds: Pick<IndexBuilds, 'switchWithoutFailed'>;
   /** Claims nothing more, and gives back what has not ended after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -86,7 +87,7 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
   });
   const chores: RagChores = createRagChores(
     [
-      { run: builds, everyMs: BUILDS_EVERY_MS },
+      { run: builds.bringOn, everyMs: BUILDS_EVERY_MS },
       { run: sweep, everyMs: SWEEP_EVERY_MS },
     ],
     logger,
@@ -107,6 +108,7 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
     pages: createPageFetch({ networks: config.networks.outbound }),
     intake: openIntake(rag, ingests),
     kickBuilds: () => void chores.tick(),
+    builds,
     stop,
   };
 }

@@ -45,14 +45,17 @@ const DocumentRow = z
     }),
   );
 
-// Its newest content says how it stands: on its way, or as its item ended.
+// Its newest content says how it stands: on its way, or as its item ended, or as the index that is searched now took it.
 const DOCUMENTS = `
   SELECT document.id, document.external_id, document.title, document.source, document.media_type, document.metadata,
     CASE WHEN going.state IS NOT NULL THEN 'in_progress'
       WHEN item.status IN ('failed', 'cancelled') THEN item.status
-      WHEN active.generation IS NULL THEN 'cancelled' ELSE 'completed' END AS status,
-    coalesce(going.stage, item.stage) AS stage, item.reason_code, item.error, going.waiting_on,
-    active.generation IS NOT NULL AS is_searchable, coalesce(active.chunk_count, 0) AS chunks,
+      WHEN active.generation IS NULL THEN 'cancelled'
+      WHEN active.state = 'failed' THEN 'failed' ELSE 'completed' END AS status,
+    coalesce(going.stage, item.stage, CASE WHEN active.state = 'failed' THEN active.stage END) AS stage,
+    coalesce(item.reason_code, active.reason_code) AS reason_code, coalesce(item.error, active.error) AS error,
+    going.waiting_on, coalesce(active.state = 'published', false) AS is_searchable,
+    CASE WHEN active.state = 'published' THEN active.chunk_count ELSE 0 END AS chunks,
     document.created_at, document.updated_at
   FROM citadel.document
   LEFT JOIN citadel.generation AS active

@@ -22,7 +22,7 @@ export function Documents() {
             <td>${count(one.document_count)}</td>
             <td>${count(one.chunk_count)}</td>
             <td>${one.embedding_model ?? 'words only'}</td>
-            <td>${one.reindex ? `building: ${count(one.reindex.documents.ready)} / ${count(one.reindex.documents.total)}` : '–'}</td>
+            <td>${one.reindex ? building(one.reindex.documents) : '–'}</td>
             <td>${time(one.created_at)}</td>
           </tr>`,
         )}
@@ -33,6 +33,11 @@ export function Documents() {
     <h2>A new collection</h2>
     <${NewCollection} onMade=${reload} />
   `;
+}
+
+/** @param {{ ready: number, failed: number, total: number }} documents */
+function building({ ready, failed, total }) {
+  return `building: ${count(ready)} / ${count(total)}${failed > 0 ? `, ${count(failed)} failed` : ''}`;
 }
 
 /** @param {{ onMade: () => void }} props */
