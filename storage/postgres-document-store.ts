@@ -53,7 +53,7 @@ const DOCUMENTS = `
       WHEN active.generation IS NULL THEN 'cancelled'
       WHEN active.state = 'failed' THEN 'failed' ELSE 'completed' END AS status,
     coalesce(going.stage, item.stage, CASE WHEN active.state = 'failed' THEN active.stage END) AS stage,
-    coalesce(item.reason_code, active.reason_code) AS reason_code, coalesce(item.error, active.error) AS error,
+    coalesce(item.reason_code, active.reason_code) AS reason_code, coalesce(going.error, item.error, active.error) AS error,
     going.waiting_on, coalesce(active.state = 'published', false) AS is_searchable,
     CASE WHEN active.state = 'published' THEN active.chunk_count ELSE 0 END AS chunks,
     document.created_at, document.updated_at
@@ -61,7 +61,7 @@ const DOCUMENTS = `
   LEFT JOIN citadel.generation AS active
     ON active.document_id = document.id AND active.generation = document.active_generation
   LEFT JOIN LATERAL (
-    SELECT state, stage, waiting_on FROM citadel.generation AS made
+    SELECT state, stage, waiting_on, error FROM citadel.generation AS made
     WHERE made.document_id = document.id AND made.state = 'in_progress'
       AND made.content > coalesce(active.content, 0)
     ORDER BY made.generation DESC LIMIT 1

@@ -43,7 +43,8 @@ const OLDER = `
 
 const FLIP = `
   WITH flipped AS (
-    UPDATE citadel.generation AS made SET state = 'published', stage = 'publish', worker = NULL, waiting_on = NULL
+    UPDATE citadel.generation AS made SET
+      state = 'published', stage = 'publish', worker = NULL, waiting_on = NULL, error = NULL
     FROM json_to_recordset($1::json) AS held (document_id text, generation bigint)
     WHERE made.document_id = held.document_id AND made.generation = held.generation
     RETURNING made.*
@@ -55,7 +56,8 @@ const FLIP = `
   FROM flipped WHERE document.id = flipped.document_id`;
 
 const SET_READY = `
-  UPDATE citadel.generation AS made SET state = 'ready', stage = 'publish', worker = NULL, waiting_on = NULL
+  UPDATE citadel.generation AS made SET
+    state = 'ready', stage = 'publish', worker = NULL, waiting_on = NULL, error = NULL
   FROM json_to_recordset($1::json) AS held (document_id text, generation bigint)
   WHERE made.document_id = held.document_id AND made.generation = held.generation`;
 

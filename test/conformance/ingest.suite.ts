@@ -160,8 +160,10 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
     const job = await bundle.ingest(collection, [{ externalId: 'a', text: 'patience' }]);
     await bundle.drain();
     expect(await bundle.items(job)).toMatchObject([
-      { status: 'in_progress', stage: 'embed', waitingOn: 'embedder_down' },
+      { status: 'in_progress', stage: 'embed', waitingOn: 'embedder_down', error: 'away' },
     ]);
+    const document = async () => (await bundle.documents.list(collection.id, { limit: 1, after: null }))[0];
+    expect(await document()).toMatchObject({ waitingOn: 'embedder_down', error: 'away' });
 
     const isTakenIn = async () => {
       await bundle.drain();
@@ -169,7 +171,8 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
     };
     await waitFor(isTakenIn, 'it went on');
 
-    expect(await bundle.items(job)).toMatchObject([{ status: 'completed' }]);
+    expect(await bundle.items(job)).toMatchObject([{ status: 'completed', error: null }]);
+    expect(await document()).toMatchObject({ status: 'completed', waitingOn: null, error: null });
   });
 
   test('a large document goes on at the page where its worker was lost', async () => {
@@ -216,7 +219,7 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
 
     expect(await bundle.items(job)).toMatchObject([{ status: 'in_progress' }]);
     expect(await bundle.work.heartbeat([fresh])).toHaveLength(1);
-    await bundle.work.release([fresh], { on: null, afterMs: 0, countsAsAttempt: false });
+    await bundle.work.release([fresh], { on: null, reason: null, afterMs: 0, countsAsAttempt: false });
     await bundle.drain();
     expect(await bundle.items(job)).toMatchObject([{ status: 'completed' }]);
   });

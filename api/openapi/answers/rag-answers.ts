@@ -48,7 +48,7 @@ const Stage = z.enum(['parse', 'chunk', 'embed', 'index', 'publish']).nullable()
 const Progress = {
   stage: Stage,
   reason_code: MaybeText,
-  error: MaybeText,
+  error: MaybeText.describe('why it failed, or what it waits for'),
   waiting_on: MaybeText.describe('embedder_down, rate_limited, index_down or storage_full'),
 };
 
