@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto';
 import { toIngestView } from '../api/rag-view.ts';
 import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
-import type { InboxId } from '../core/ids.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { parseRequest } from '../core/parse-request.ts';
 import { BatchIngest } from '../core/schemas/rag.ts';
+import type { ReplyBus } from '../jobs/reply-bus.ts';
 import { createPageFetch } from '../outbound/page-fetch.ts';
 import type { BlobStore } from '../rag/blob-store.ts';
 import type { DocumentStore } from '../rag/document.ts';
 import { createEmbeddingBatcher } from '../rag/embedding-batcher.ts';
 import { createIndexBuilds, type IndexBuilds } from '../rag/index-builds.ts';
 import { createIngestMetrics } from '../rag/ingest-metrics.ts';
+import { createIngestNews, type IngestNews, withNews } from '../rag/ingest-news.ts';
 import { createIngestRunner, type IngestRunner } from '../rag/ingest-runner.ts';
 import { createIngestService, type IngestService } from '../rag/ingest-service.ts';
 import { takeTurn } from '../rag/ingest-turn.ts';
@@ -35,7 +36,7 @@ import type { Store } from './stores.ts';
 interface IngestSideDeps {
   config: Config;
   store: Store;
-  inbox: InboxId;
+  bus: ReplyBus;
   rag: RagSearch;
   life: Lifecycle;
   logger: Logger;
@@ -45,6 +46,7 @@ interface IngestSideDeps {
 /** What takes documents in: every process that has the store does. */
 export interface IngestSide {
   ingests: IngestService;
+  ingestNews: IngestNews;
   documents: DocumentStore;
   blobs: BlobStore;
   pages: PageFetch;
@@ -66,16 +68,23 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
   const { config, store, rag, life, logger } = deps;
   const work = createPostgresIngestWork(store);
   const blobs = await openBlobs(config, store);
-  const runner = openRunner(deps, blobs);
+  const news = createIngestNews({ bus: deps.bus, onRing: () => runner.nudge() });
+  life.defer('news of ingests', news.stop);
+  const runner = openRunner(deps, { blobs, news });
+  const nudge = () => {
+    runner.nudge();
+    news.ring();
+  };
   const ingests = createIngestService({
     store: createPostgresIngestStore(store),
     blobs,
-    nudge: runner.nudge,
+    nudge,
+    tell: news.tell,
   });
   const builds = createIndexBuilds({
     collections: rag.collections,
     vectors: rag.vectors,
-    nudge: runner.nudge,
+    nudge,
     logger,
   });
   const sweep = createRagSweep({
@@ -103,6 +112,7 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
   chores.start();
   return {
     ingests,
+    ingestNews: news,
     documents: createPostgresDocumentStore(store),
     blobs,
     pages: createPageFetch({ networks: config.networks.outbound }),
@@ -114,8 +124,8 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
 }
 
 function openRunner(
-  { config, store, inbox, rag, life, logger, metrics }: IngestSideDeps,
-  blobs: BlobStore,
+  { config, store, bus, rag, life, logger, metrics }: IngestSideDeps,
+  { blobs, news }: { blobs: BlobStore; news: IngestNews },
 ): IngestRunner {
   const { embedTexts, embedTokens, embedCalls, ingestGroups } = config.rag;
   const work = createPostgresIngestWork(store);
@@ -137,8 +147,12 @@ function openRunner(
   };
   return createIngestRunner({
     work,
-    worker: inbox,
-    takeTurn: (claims, signal) => takeTurn(deps, claims, signal),
+    worker: bus.inbox,
+    takeTurn(claims, signal) {
+      const collectionIds = new Set(claims.map(({ collectionId }) => collectionId));
+      const told = withNews(work, () => news.tell(collectionIds));
+      return takeTurn({ ...deps, work: told }, claims, signal);
+    },
     turnsMax: ingestGroups,
     logger,
   });

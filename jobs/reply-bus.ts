@@ -101,6 +101,8 @@ export type BusMessage =
     }
   /** These attempts of this process do not run for their run any more. */
   | { kind: 'run-stop'; runId: RunId; attempts: { key: string; attempt: number }[] }
+  /** Documents of these collections have come on; and whether some wait to be taken in. */
+  | { kind: 'ingest-news'; collectionIds: string[]; hasWork: boolean }
   /** An API key was made, changed or revoked: each process that knows keys reads them again. */
   | { kind: 'keys-changed' };
 

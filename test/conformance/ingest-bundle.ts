@@ -48,7 +48,12 @@ export async function ingestBundle(pool: SqlPool) {
   const embedder = scriptedEmbedder();
   const batcher = createEmbeddingBatcher({ embedder, cache, textsMax: 64, tokensMax: 8_000, callsMax: 2 });
   const logger = createLogger({ level: 'silent' });
-  const service = createIngestService({ store: createPostgresIngestStore(pool), blobs, nudge() {} });
+  const service = createIngestService({
+    store: createPostgresIngestStore(pool),
+    blobs,
+    nudge() {},
+    tell() {},
+  });
   const metrics = createIngestMetrics(NO_METRICS);
   const reads = { isPatient: false };
   const deps = { work, cache, vectors, blobs, batcher, reader: plainReader(reads), logger, metrics };
