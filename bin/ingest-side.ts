@@ -7,6 +7,7 @@ import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { parseRequest } from '../core/parse-request.ts';
 import { BatchIngest } from '../core/schemas/rag.ts';
+import type { SqlPool } from '../core/sql-pool.ts';
 import type { ReplyBus } from '../jobs/reply-bus.ts';
 import { createPageFetch } from '../outbound/page-fetch.ts';
 import type { BlobStore } from '../rag/blob-store.ts';
@@ -18,11 +19,13 @@ import { createIngestNews, type IngestNews, withNews } from '../rag/ingest-news.
 import { createIngestRunner, type IngestRunner } from '../rag/ingest-runner.ts';
 import { createIngestService, type IngestService } from '../rag/ingest-service.ts';
 import { takeTurn } from '../rag/ingest-turn.ts';
+import type { IngestWork } from '../rag/ingest-work.ts';
 import { toOfferedText } from '../rag/offered-text.ts';
 import type { PageFetch } from '../rag/page-fetch.ts';
 import { createParsePool } from '../rag/parsing/parse-pool.ts';
 import { createRagChores, type RagChores } from '../rag/rag-chores.ts';
 import { createRagSweep } from '../rag/rag-sweep.ts';
+import type { VectorStore } from '../rag/vector-store.ts';
 import { createPostgresDocumentStore } from '../storage/postgres-document-store.ts';
 import { createPostgresEmbedCache } from '../storage/postgres-embed-cache.ts';
 import { createPostgresIngestStore } from '../storage/postgres-ingest-store.ts';
@@ -30,7 +33,7 @@ import { createPostgresIngestWork } from '../storage/postgres-ingest-work.ts';
 import { createPostgresSweepStore } from '../storage/postgres-sweep-store.ts';
 import type { Intake } from '../workflows/steps/ingest-step.ts';
 import { openBlobs } from './blobs.ts';
-import type { RagSearch } from './rag-search-side.ts';
+import { openVectors, type RagSearch } from './rag-search-side.ts';
 import type { Store } from './stores.ts';
 
 interface IngestSideDeps {
@@ -66,11 +69,14 @@ const ALL_ITEMS = { afterOrdinal: -1, limit: 10_000 };
 
 export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> {
   const { config, store, rag, life, logger } = deps;
-  const work = createPostgresIngestWork(store);
+  // What callers wait for goes first.
+  const background = store.inBackground();
+  const work = createPostgresIngestWork(background);
+  const vectors = store.kind === 'pglite' ? await openVectors(config, background) : rag.vectors;
   const blobs = await openBlobs(config, store);
   const news = createIngestNews({ bus: deps.bus, onRing: () => runner.nudge() });
   life.defer('news of ingests', news.stop);
-  const runner = openRunner(deps, { blobs, news });
+  const runner = openRunner(deps, { background, work, vectors, blobs, news });
   const nudge = () => {
     runner.nudge();
     news.ring();
@@ -83,13 +89,13 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
   });
   const builds = createIndexBuilds({
     collections: rag.collections,
-    vectors: rag.vectors,
+    vectors,
     nudge,
     logger,
   });
   const sweep = createRagSweep({
-    store: createPostgresSweepStore(store),
-    vectors: rag.vectors,
+    store: createPostgresSweepStore(background),
+    vectors,
     blobs,
     keptDays: KEPT_DAYS,
     forget: { jobDays: config.retention.ingestsDays, vectorDays: config.retention.vectorsDays },
@@ -123,13 +129,20 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
   };
 }
 
+interface RunnerParts {
+  background: SqlPool;
+  work: IngestWork;
+  vectors: VectorStore;
+  blobs: BlobStore;
+  news: IngestNews;
+}
+
 function openRunner(
-  { config, store, bus, rag, life, logger, metrics }: IngestSideDeps,
-  { blobs, news }: { blobs: BlobStore; news: IngestNews },
+  { config, bus, rag, life, logger, metrics }: IngestSideDeps,
+  { background, work, vectors, blobs, news }: RunnerParts,
 ): IngestRunner {
   const { embedTexts, embedTokens, embedCalls, ingestGroups } = config.rag;
-  const work = createPostgresIngestWork(store);
-  const cache = createPostgresEmbedCache(store);
+  const cache = createPostgresEmbedCache(background);
   const batcher = createEmbeddingBatcher({
     embedder: rag.embedder,
     cache,
@@ -141,8 +154,7 @@ function openRunner(
   const reader = createParsePool();
   life.defer('parsing', () => reader.close());
   const deps = {
-    ...{ work, cache, blobs, batcher, reader, logger },
-    vectors: rag.vectors,
+    ...{ work, cache, vectors, blobs, batcher, reader, logger },
     metrics: createIngestMetrics(metrics),
   };
   return createIngestRunner({
