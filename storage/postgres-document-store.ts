@@ -57,7 +57,7 @@ const DOCUMENTS = `
     going.waiting_on, coalesce(active.state = 'published', false) AS is_searchable,
     CASE WHEN active.state = 'published' THEN active.chunk_count ELSE 0 END AS chunks,
     document.created_at, document.updated_at
-  FROM citadel.document
+  FROM asked AS document
   LEFT JOIN citadel.generation AS active
     ON active.document_id = document.id AND active.generation = document.active_generation
   LEFT JOIN LATERAL (
@@ -71,11 +71,15 @@ const DOCUMENTS = `
     WHERE made.document_id = document.id AND made.generation > coalesce(active.content, 0)
     ORDER BY made.generation DESC LIMIT 1
   ) AS item ON true
-  WHERE document.collection_id = $1`;
+  ORDER BY document.id`;
 
-const SELECT_ONE = `${DOCUMENTS} AND document.id = $2`;
+const SELECT_ONE = `
+  WITH asked AS (SELECT * FROM citadel.document WHERE collection_id = $1 AND id = $2) ${DOCUMENTS}`;
+// The page first: what is told of a document costs two looks.
 const SELECT_PAGE = `
-  ${DOCUMENTS} AND ($3::text IS NULL OR document.id > $3) ORDER BY document.id LIMIT $2`;
+  WITH asked AS (
+    SELECT * FROM citadel.document WHERE collection_id = $1 AND ($3::text IS NULL OR id > $3) ORDER BY id LIMIT $2
+  ) ${DOCUMENTS}`;
 
 // Whoever publishes holds it too.
 const LOCK = 'SELECT id FROM citadel.document WHERE collection_id = $1 AND id = $2 FOR UPDATE';

@@ -5,10 +5,15 @@ import { dropGenerations, type Ending, endItems, type GenerationKey, toKeyRows }
 
 const KEYS = 'json_to_recordset($1::json) AS held (document_id text, generation bigint, epoch integer)';
 
-// Shared with others that publish; a switch to another index locks them out.
+// One look for each: joined, all contents of a collection would be read. Shared with others that publish; a switch to another index locks them out.
 const LOCK_COLLECTIONS = `
   SELECT id FROM citadel.collection
-  WHERE id IN (SELECT collection_id FROM citadel.generation JOIN ${KEYS} USING (document_id, generation))
+  WHERE id IN (
+    SELECT made.collection_id FROM ${KEYS} CROSS JOIN LATERAL (
+      SELECT collection_id FROM citadel.generation
+      WHERE document_id = held.document_id AND generation = held.generation OFFSET 0
+    ) AS made
+  )
   ORDER BY id FOR SHARE`;
 
 const LOCK_DOCUMENTS = `

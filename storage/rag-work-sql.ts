@@ -9,12 +9,12 @@ const HOLDS = `
 
 const KEY = 'made.document_id, made.generation, made.epoch';
 
-// Small ones that nothing is known against go together. What was claimed and did not come on, goes alone: it may be what
+// By the index that is for this alone (migration 015). Small ones that nothing is known against go together. What was claimed and did not come on, goes alone: it may be what
 // ended its process.
 export const CLAIM = `
   WITH line AS (
     SELECT document_id, generation, line_at, body IS NOT NULL AND attempt = 0 AND chunk_count < 64 AS is_small
-    FROM citadel.generation WHERE state = 'in_progress' AND due_at <= now()
+    FROM citadel.generation WHERE state || '' = 'in_progress' AND due_at <= now()
     ORDER BY line_at LIMIT $2 FOR UPDATE SKIP LOCKED
   ), placed AS (
     SELECT *, row_number() OVER (ORDER BY line_at, document_id) AS place FROM line
@@ -43,7 +43,7 @@ export const RELEASE = `
 
 export const LAPSE_ALL = `
   UPDATE citadel.generation SET due_at = now()
-  WHERE state = 'in_progress' AND worker IS NOT NULL AND due_at > now()`;
+  WHERE state || '' = 'in_progress' AND worker IS NOT NULL AND due_at > now()`;
 
 export const BODIES = `
   SELECT ${KEY}, encode(made.body, 'base64') AS body
