@@ -1,23 +1,23 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
-import type { KeyRing } from '../access/key-ring.ts';
 import type { IngestItem, IngestJob } from '../rag/ingest-job.ts';
+import type { IngestNews } from '../rag/ingest-news.ts';
 import type { IngestService } from '../rag/ingest-service.ts';
+import { type EventFeed, type EventFeedDeps, sendEventFeed } from './event-feed.ts';
 import { readLastEventId } from './last-event-id.ts';
 import { orNothing } from './or-nothing.ts';
 import { toFileCounts, toItemView, toJobStatus } from './rag-view.ts';
-import { type EventStream, openEventStream } from './replies/event-stream.ts';
-import { contextOf } from './request-context.ts';
+import type { EventStream } from './replies/event-stream.ts';
 
-export interface IngestEventsDeps {
+export interface IngestEventsDeps extends EventFeedDeps {
   ingests: Pick<IngestService, 'job' | 'ended' | 'items'>;
-  /** Whether this process is about to end: then its clients go to another. */
-  isLeaving(): boolean;
-  keyRing: Pick<KeyRing, 'onRevoked'>;
+  ingestNews: Pick<IngestNews, 'watch'>;
 }
 
 const PAGE = 200;
-const LOOK_EVERY_MS = 500;
+/** What nobody tells of (a collection that is deleted, say, or what the bus has lost) is seen then. */
+const LOOK_EVERY_MS = 2_000;
+/** Many readers may ask of a busy ingest. */
+const REST_MS = 250;
 /** Of a large job, so many open items are told of in one event. */
 const OPEN_ITEMS_MAX = 20;
 
@@ -26,34 +26,29 @@ const OPEN_ITEMS_MAX = 20;
  * id for each item that ends and for the job, and between them how far it has come.
  */
 export async function sendIngestEvents(
-  { ingests, isLeaving, keyRing }: IngestEventsDeps,
+  { ingests, ingestNews, ...deps }: IngestEventsDeps,
   { req, res, job }: { req: Request; res: Response; job: IngestJob },
 ): Promise<void> {
   let seq = readLastEventId(req);
   let said = '';
-  const closing = new AbortController();
-  const stream = openEventStream(res, () => closing.abort());
-  if (req.method === 'HEAD') return stream.end();
-  const forgetRevoked = keyRing.onRevoked(contextOf(res).principal.limits?.keyId, stream.cut);
-  try {
-    while (stream.isOpen && !isLeaving()) {
-      const now = await orNothing(ingests.job(job.id), job);
-      // Read before its items: all that it counts as ended will be among them.
-      const isOver = now === null || now.endedAt !== null;
-      await sendEnded();
-      if (now) sendProgress(now, await orNothing(openItems(now), []));
-      if (isOver) {
-        if (now && seq < now.lastSeq) sendEnd(stream, now);
-        break;
-      }
-      await pause(LOOK_EVERY_MS, undefined, { signal: closing.signal }).catch(() => {});
-    }
-  } finally {
-    forgetRevoked();
-    stream.end();
+  await sendEventFeed(deps, { req, res }, { open, lookEveryMs: LOOK_EVERY_MS, restMs: REST_MS });
+
+  function open(stream: EventStream, ring: () => void): EventFeed {
+    return {
+      async send() {
+        const now = await orNothing(ingests.job(job.id), job);
+        // Read before its items: all that it counts as ended will be among them.
+        const isOver = now === null || now.endedAt !== null;
+        await sendEnded(stream);
+        if (now) sendProgress(stream, now, await orNothing(openItems(now), []));
+        if (isOver && now && seq < now.lastSeq) sendEnd(stream, now);
+        return isOver ? 'over' : 'wait';
+      },
+      stop: ingestNews.watch(job.collectionId, ring),
+    };
   }
 
-  async function sendEnded(): Promise<void> {
+  async function sendEnded(stream: EventStream): Promise<void> {
     for (;;) {
       const items = await orNothing(ingests.ended(job.id, seq, PAGE), []);
       for (const item of items) {
@@ -71,7 +66,7 @@ export async function sendIngestEvents(
     return items.filter(({ status }) => status === 'in_progress').slice(0, OPEN_ITEMS_MAX);
   }
 
-  function sendProgress(now: IngestJob, open: readonly IngestItem[]): void {
+  function sendProgress(stream: EventStream, now: IngestJob, open: readonly IngestItem[]): void {
     const data = { status: toJobStatus(now), file_counts: toFileCounts(now), items: open.map(toItemView) };
     const text = JSON.stringify(data);
     if (text === said || now.endedAt) return;

@@ -9,6 +9,7 @@ import {
   listCollections,
   removeCollection,
   rollBackCollection,
+  switchCollection,
 } from './routes/rag-collections.ts';
 import {
   type DocumentRouteDeps,
@@ -49,6 +50,7 @@ export function addRagRoutes(app: Express, deps: RagRouteDeps, body: RequestHand
     delete: [removeCollection(deps)],
   });
   route(app, `${collections}/:name/rollback`, { post: [rollBackCollection(deps)] });
+  route(app, `${collections}/:name/switch`, { post: [switchCollection(deps)] });
   route(app, `${collections}/:name/documents`, { get: [listDocuments(deps)] });
   route(app, `${collections}/:name/documents/:id`, {
     get: [getDocument(deps)],

@@ -1,4 +1,10 @@
-import type { BuildProgress, Collection, CollectionCounts, IndexVersion } from '../rag/collection.ts';
+import type {
+  BuildFailure,
+  BuildProgress,
+  Collection,
+  CollectionCounts,
+  IndexVersion,
+} from '../rag/collection.ts';
 import type { RagDocument } from '../rag/document.ts';
 import type { IngestItem, IngestJob } from '../rag/ingest-job.ts';
 
@@ -25,11 +31,22 @@ export function toCollectionView({ collection, counts, building }: CollectionFac
     reindex: building && {
       embedding_model: building.version.embeddingModel,
       chunk: building.version.chunk,
-      documents: building.progress,
+      documents: toProgressView(building.progress),
+      /** They keep it from being searched: see POST …/switch. */
+      failures: building.progress.failures.map(toFailureView),
     },
     created_at: collection.createdAt.toISOString(),
   };
 }
+
+const toProgressView = ({ ready, failed, total }: BuildProgress) => ({ ready, failed, total });
+
+const toFailureView = ({ documentId, externalId, reasonCode, error }: BuildFailure) => ({
+  document_id: documentId,
+  external_id: externalId,
+  reason_code: reasonCode,
+  error,
+});
 
 export function toDocumentView(document: RagDocument) {
   return {

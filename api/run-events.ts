@@ -1,23 +1,19 @@
 import type { Request, Response } from 'express';
-import type { KeyRing } from '../access/key-ring.ts';
 import type { RunId } from '../core/ids.ts';
 import { isEnded, type RunEvent, type RunSummary } from '../workflows/run-record.ts';
 import type { RunDelta, Runs } from '../workflows/runs.ts';
+import { type EventFeed, type EventFeedDeps, sendEventFeed } from './event-feed.ts';
 import { readLastEventId } from './last-event-id.ts';
 import { orNothing } from './or-nothing.ts';
-import { type EventStream, openEventStream } from './replies/event-stream.ts';
-import { contextOf } from './request-context.ts';
+import type { EventStream } from './replies/event-stream.ts';
 
-export interface RunEventsDeps {
+export interface RunEventsDeps extends EventFeedDeps {
   runs: Pick<Runs, 'events' | 'summary' | 'watch'>;
-  /** Whether this process is about to end: then its clients go to another. */
-  isLeaving(): boolean;
-  keyRing: Pick<KeyRing, 'onRevoked'>;
 }
 
 const PAGE = 200;
 /** How long to wait for news: what the bus has lost is then read from the store. */
-const POLL_MS = 1_000;
+const LOOK_EVERY_MS = 1_000;
 const GONE_AFTER_MS = 3_600_000;
 
 /**
@@ -25,33 +21,27 @@ const GONE_AFTER_MS = 3_600_000;
  * come from the store, so that any process can send them; what models say comes between them, without an id.
  */
 export async function sendRunEvents(
-  { runs, isLeaving, keyRing }: RunEventsDeps,
+  { runs, ...deps }: RunEventsDeps,
   { req, res, run }: { req: Request; res: Response; run: RunSummary },
 ): Promise<void> {
   let seq = readLastEventId(req);
-  const news = createBell();
-  const stream = openEventStream(res, news.ring);
-  if (req.method === 'HEAD') return stream.end();
-  const forgetRevoked = keyRing.onRevoked(contextOf(res).principal.limits?.keyId, stream.cut);
+  await sendEventFeed(deps, { req, res }, { open, lookEveryMs: LOOK_EVERY_MS, restMs: 0 });
 
-  let unwatch: (() => void) | undefined;
-  try {
-    while (stream.isOpen) {
-      const more = await sendEvents();
-      if (more) continue;
-      // Not before: what a step says should not come before the event of its start.
-      unwatch ??= watch(runs, run.id, stream, news.ring);
-      if ((await hasNoMore()) || isLeaving()) break;
-      await news.wait(POLL_MS);
-    }
-  } finally {
-    forgetRevoked();
-    unwatch?.();
-    stream.end();
+  function open(stream: EventStream, ring: () => void): EventFeed {
+    let unwatch: (() => void) | undefined;
+    return {
+      async send() {
+        if (await sendEvents(stream)) return 'more';
+        // Not before: what a step says should not come before the event of its start.
+        unwatch ??= watch(runs, run.id, stream, ring);
+        return (await hasNoMore()) ? 'over' : 'wait';
+      },
+      stop: () => unwatch?.(),
+    };
   }
 
   /** Whether there may be more at once. */
-  async function sendEvents(): Promise<boolean> {
+  async function sendEvents(stream: EventStream): Promise<boolean> {
     const events = await orNothing(runs.events(run.id, seq, PAGE), []);
     for (const event of events) {
       stream.send({ id: event.seq, type: typeOf(event, run), data: toData(event) });
@@ -94,29 +84,4 @@ function toData({ key, data, at }: RunEvent): object {
 
 function toDeltaData({ key, attempt, part, offset, text }: RunDelta): object {
   return { step: key, attempt, part, offset, text };
-}
-
-function createBell() {
-  let wake: (() => void) | undefined;
-  let rung = false;
-  return {
-    ring() {
-      rung = true;
-      wake?.();
-    },
-    /** Resolves when it has been rung since the last wait, or after `limitMs`. */
-    async wait(limitMs: number): Promise<void> {
-      if (!rung) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, limitMs);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-      rung = false;
-      wake = undefined;
-    },
-  };
 }

@@ -2,26 +2,30 @@ import { createHash } from 'node:crypto';
 import { toIngestView } from '../api/rag-view.ts';
 import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
-import type { InboxId } from '../core/ids.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { parseRequest } from '../core/parse-request.ts';
 import { BatchIngest } from '../core/schemas/rag.ts';
+import type { SqlPool } from '../core/sql-pool.ts';
+import type { ReplyBus } from '../jobs/reply-bus.ts';
 import { createPageFetch } from '../outbound/page-fetch.ts';
 import type { BlobStore } from '../rag/blob-store.ts';
 import type { DocumentStore } from '../rag/document.ts';
 import { createEmbeddingBatcher } from '../rag/embedding-batcher.ts';
-import { createIndexBuilds } from '../rag/index-builds.ts';
+import { createIndexBuilds, type IndexBuilds } from '../rag/index-builds.ts';
 import { createIngestMetrics } from '../rag/ingest-metrics.ts';
+import { createIngestNews, type IngestNews, withNews } from '../rag/ingest-news.ts';
 import { createIngestRunner, type IngestRunner } from '../rag/ingest-runner.ts';
 import { createIngestService, type IngestService } from '../rag/ingest-service.ts';
 import { takeTurn } from '../rag/ingest-turn.ts';
+import type { IngestWork } from '../rag/ingest-work.ts';
 import { toOfferedText } from '../rag/offered-text.ts';
 import type { PageFetch } from '../rag/page-fetch.ts';
 import { createParsePool } from '../rag/parsing/parse-pool.ts';
 import { createRagChores, type RagChores } from '../rag/rag-chores.ts';
 import { createRagSweep } from '../rag/rag-sweep.ts';
+import type { VectorStore } from '../rag/vector-store.ts';
 import { createPostgresDocumentStore } from '../storage/postgres-document-store.ts';
 import { createPostgresEmbedCache } from '../storage/postgres-embed-cache.ts';
 import { createPostgresIngestStore } from '../storage/postgres-ingest-store.ts';
@@ -29,13 +33,13 @@ import { createPostgresIngestWork } from '../storage/postgres-ingest-work.ts';
 import { createPostgresSweepStore } from '../storage/postgres-sweep-store.ts';
 import type { Intake } from '../workflows/steps/ingest-step.ts';
 import { openBlobs } from './blobs.ts';
-import type { RagSearch } from './rag-search-side.ts';
+import { openVectors, type RagSearch } from './rag-search-side.ts';
 import type { Store } from './stores.ts';
 
 interface IngestSideDeps {
   config: Config;
   store: Store;
-  inbox: InboxId;
+  bus: ReplyBus;
   rag: RagSearch;
   life: Lifecycle;
   logger: Logger;
@@ -45,6 +49,7 @@ interface IngestSideDeps {
 /** What takes documents in: every process that has the store does. */
 export interface IngestSide {
   ingests: IngestService;
+  ingestNews: IngestNews;
   documents: DocumentStore;
   blobs: BlobStore;
   pages: PageFetch;
@@ -52,6 +57,7 @@ export interface IngestSide {
   intake: Intake;
   /** Brings on indexes that are to be built; never throws. */
   kickBuilds(): void;
+  builds: Pick<IndexBuilds, 'switchWithoutFailed'>;
   /** Claims nothing more, and gives back what has not ended after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -63,30 +69,40 @@ const ALL_ITEMS = { afterOrdinal: -1, limit: 10_000 };
 
 export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> {
   const { config, store, rag, life, logger } = deps;
-  const work = createPostgresIngestWork(store);
+  // What callers wait for goes first.
+  const background = store.inBackground();
+  const work = createPostgresIngestWork(background);
+  const vectors = store.kind === 'pglite' ? await openVectors(config, background) : rag.vectors;
   const blobs = await openBlobs(config, store);
-  const runner = openRunner(deps, blobs);
+  const news = createIngestNews({ bus: deps.bus, onRing: () => runner.nudge() });
+  life.defer('news of ingests', news.stop);
+  const runner = openRunner(deps, { background, work, vectors, blobs, news });
+  const nudge = () => {
+    runner.nudge();
+    news.ring();
+  };
   const ingests = createIngestService({
     store: createPostgresIngestStore(store),
     blobs,
-    nudge: runner.nudge,
+    nudge,
+    tell: news.tell,
   });
   const builds = createIndexBuilds({
     collections: rag.collections,
-    vectors: rag.vectors,
-    nudge: runner.nudge,
+    vectors,
+    nudge,
     logger,
   });
   const sweep = createRagSweep({
-    store: createPostgresSweepStore(store),
-    vectors: rag.vectors,
+    store: createPostgresSweepStore(background),
+    vectors,
     blobs,
     keptDays: KEPT_DAYS,
     forget: { jobDays: config.retention.ingestsDays, vectorDays: config.retention.vectorsDays },
   });
   const chores: RagChores = createRagChores(
     [
-      { run: builds, everyMs: BUILDS_EVERY_MS },
+      { run: builds.bringOn, everyMs: BUILDS_EVERY_MS },
       { run: sweep, everyMs: SWEEP_EVERY_MS },
     ],
     logger,
@@ -102,22 +118,31 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
   chores.start();
   return {
     ingests,
+    ingestNews: news,
     documents: createPostgresDocumentStore(store),
     blobs,
     pages: createPageFetch({ networks: config.networks.outbound }),
     intake: openIntake(rag, ingests),
     kickBuilds: () => void chores.tick(),
+    builds,
     stop,
   };
 }
 
+interface RunnerParts {
+  background: SqlPool;
+  work: IngestWork;
+  vectors: VectorStore;
+  blobs: BlobStore;
+  news: IngestNews;
+}
+
 function openRunner(
-  { config, store, inbox, rag, life, logger, metrics }: IngestSideDeps,
-  blobs: BlobStore,
+  { config, bus, rag, life, logger, metrics }: IngestSideDeps,
+  { background, work, vectors, blobs, news }: RunnerParts,
 ): IngestRunner {
   const { embedTexts, embedTokens, embedCalls, ingestGroups } = config.rag;
-  const work = createPostgresIngestWork(store);
-  const cache = createPostgresEmbedCache(store);
+  const cache = createPostgresEmbedCache(background);
   const batcher = createEmbeddingBatcher({
     embedder: rag.embedder,
     cache,
@@ -129,14 +154,17 @@ function openRunner(
   const reader = createParsePool();
   life.defer('parsing', () => reader.close());
   const deps = {
-    ...{ work, cache, blobs, batcher, reader, logger },
-    vectors: rag.vectors,
+    ...{ work, cache, vectors, blobs, batcher, reader, logger },
     metrics: createIngestMetrics(metrics),
   };
   return createIngestRunner({
     work,
-    worker: inbox,
-    takeTurn: (claims, signal) => takeTurn(deps, claims, signal),
+    worker: bus.inbox,
+    takeTurn(claims, signal) {
+      const collectionIds = new Set(claims.map(({ collectionId }) => collectionId));
+      const told = withNews(work, () => news.tell(collectionIds));
+      return takeTurn({ ...deps, work: told }, claims, signal);
+    },
     turnsMax: ingestGroups,
     logger,
   });

@@ -3,6 +3,7 @@ import type { KeyHolders } from '../access/key-holders.ts';
 import type { Config } from '../core/config.ts';
 import { newJobId } from '../core/ids.ts';
 import { parseRequest } from '../core/parse-request.ts';
+import type { SqlPool } from '../core/sql-pool.ts';
 import { createModelEmbedder } from '../jobs/model-embedder.ts';
 import type { CollectionStore } from '../rag/collection.ts';
 import type { Embedder } from '../rag/embedder.ts';
@@ -83,9 +84,10 @@ export async function openRagSearch(deps: RagSearchDeps): Promise<RagSearch> {
   };
 }
 
-async function openVectors(
+/** The index on `store`, or in Qdrant. */
+export async function openVectors(
   { qdrantUrl: url, qdrantApiKey: apiKey }: Config,
-  store: Store,
+  store: SqlPool,
 ): Promise<VectorStore> {
   return url === undefined ? await createPgvectorStore(store) : createQdrantStore({ url, apiKey });
 }

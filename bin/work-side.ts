@@ -83,7 +83,7 @@ export async function openWorkSide(deps: WorkSideDeps): Promise<WorkSide> {
   const ingest = await openIngestSide({
     config,
     store: deps.store,
-    inbox: queues.bus.inbox,
+    bus: queues.bus,
     rag,
     life,
     logger,

@@ -28,6 +28,9 @@ export interface SqlPool extends SqlQueryable {
   readonly kind: 'postgres' | 'pglite';
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (tx: SqlQueryable) => Promise<T>): Promise<T>;
+  /** The same database for work that nobody waits for. Where all share one session (PGlite), others' statements go first; on a
+   *  server it is the same pool. */
+  inBackground(): SqlPool;
   /** Runs several statements without parameters (a migration file). */
   exec(sql: string): Promise<void>;
   /** Calls `onPayload` for each NOTIFY on `channel`. Resolves, once listening, with the function that ends it. */

@@ -118,6 +118,8 @@ export type BusMessage =
   /** Has each other process read its configuration again; answered by `config-reloaded`. */
   | { kind: 'config-reload'; from: InboxId; ask: string }
   | { kind: 'config-reloaded'; ask: string; reload: ProcessReload }
+  /** Documents of these collections have come on; and whether some wait to be taken in. */
+  | { kind: 'ingest-news'; collectionIds: string[]; hasWork: boolean }
   /** An API key was made, changed or revoked: each process that knows keys reads them again. */
   | { kind: 'keys-changed' };
 

@@ -46,6 +46,16 @@ export interface BuildProgress {
   ready: number;
   failed: number;
   total: number;
+  /** The first of those that failed. */
+  failures: BuildFailure[];
+}
+
+/** A document that the index could not take in; the one that is searched has it still. */
+export interface BuildFailure {
+  documentId: string;
+  externalId: string;
+  reasonCode: string | null;
+  error: string | null;
 }
 
 interface CollectionPage {
@@ -76,6 +86,7 @@ export interface CollectionStore {
   /** Begins to make again, for the index being built, documents that it has not; gives how many. */
   remake(version: IndexVersion, max: number): Promise<number>;
   progress(version: IndexVersion): Promise<BuildProgress>;
-  /** In one transaction, once the index has every document as it is now; else false. */
-  switchTo(version: IndexVersion): Promise<boolean>;
+  /** In one transaction, once the index has every document as it is now, or has tried them; else false. What it could not take
+   *  in is then a document that failed, with its bytes. */
+  switchTo(version: IndexVersion, options: { withoutFailed: boolean }): Promise<boolean>;
 }

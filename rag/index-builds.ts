@@ -1,7 +1,16 @@
 import type { Logger } from '../core/logger.ts';
 import { activateIndex } from './active-index.ts';
-import type { CollectionStore } from './collection.ts';
+import type { CollectionStore, IndexVersion } from './collection.ts';
 import type { VectorStore } from './vector-store.ts';
+
+/** Indexes that are built beside those which are searched. */
+export interface IndexBuilds {
+  /** Brings them on, and switches to those that have everything: a document that one cannot take in keeps it from that, so that
+   *  nothing that is found vanishes unasked. Tells whether any was being built. */
+  bringOn(): Promise<boolean>;
+  /** Switches without the documents that it could not take in. False while there are others that it has not. */
+  switchWithoutFailed(version: IndexVersion): Promise<boolean>;
+}
 
 interface BuildOptions {
   collections: Pick<CollectionStore, 'building' | 'remake' | 'switchTo'>;
@@ -13,27 +22,27 @@ interface BuildOptions {
 
 const DOCUMENTS_AT_ONCE = 500;
 
-/** Brings on the indexes that are built beside those which are searched, and switches to those that have everything. Tells
- *  whether any was being built. */
-export function createIndexBuilds({
-  collections,
-  vectors,
-  nudge,
-  logger,
-}: BuildOptions): () => Promise<boolean> {
-  return async () => {
-    const building = await collections.building();
-    for (const version of building) {
-      const begun = await collections.remake(version, DOCUMENTS_AT_ONCE);
-      if (begun > 0) nudge();
-      else if (await collections.switchTo(version)) {
-        logger.info('a collection is searched by another index now', {
-          collection: version.collectionId,
-          index: version.id,
-        });
-        await activateIndex({ vectors, logger }, version);
+export function createIndexBuilds({ collections, vectors, nudge, logger }: BuildOptions): IndexBuilds {
+  return {
+    async bringOn() {
+      const building = await collections.building();
+      for (const version of building) {
+        const begun = await collections.remake(version, DOCUMENTS_AT_ONCE);
+        if (begun > 0) nudge();
+        else await switchTo(version, { withoutFailed: false });
       }
-    }
-    return building.length > 0;
+      return building.length > 0;
+    },
+    switchWithoutFailed: (version) => switchTo(version, { withoutFailed: true }),
   };
+
+  async function switchTo(version: IndexVersion, options: { withoutFailed: boolean }): Promise<boolean> {
+    if (!(await collections.switchTo(version, options))) return false;
+    logger.info('a collection is searched by another index now', {
+      collection: version.collectionId,
+      index: version.id,
+    });
+    await activateIndex({ vectors, logger }, version);
+    return true;
+  }
 }

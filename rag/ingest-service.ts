@@ -38,6 +38,8 @@ interface IngestServiceOptions {
   blobs: BlobStore;
   /** There is work. */
   nudge(): void;
+  /** Documents of a collection have ended. */
+  tell(collectionIds: readonly string[]): void;
 }
 
 /** Part of each pipeline hash: another one takes documents in anew that were sent before. */
@@ -45,7 +47,7 @@ const PIPELINE = 1;
 /** Smaller texts stay in their row, and are written with it. */
 const BODY_BYTES_MAX = 262_144;
 
-export function createIngestService({ store, blobs, nudge }: IngestServiceOptions): IngestService {
+export function createIngestService({ store, blobs, nudge, tell }: IngestServiceOptions): IngestService {
   return {
     ...store,
     async accept({ documents, ...request }) {
@@ -59,6 +61,8 @@ export function createIngestService({ store, blobs, nudge }: IngestServiceOption
     },
     async cancel(id) {
       await store.cancel(id);
+      const job = await store.job(id);
+      if (job) tell([job.collectionId]);
     },
   };
 

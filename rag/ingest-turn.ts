@@ -116,8 +116,11 @@ async function giveBack(
   }
   const full = isDiskFull(error) ? ('storage_full' as const) : null;
   const wait = isWait
-    ? { on: full ?? error.on, afterMs: error.afterMs, countsAsAttempt: false }
-    : { on: full, afterMs: isStopping ? 0 : RETRY_MS, countsAsAttempt: !isStopping && !isOutage(error) };
+    ? { on: full ?? error.on, reason: error.reason, afterMs: error.afterMs, countsAsAttempt: false }
+    : {
+        ...{ on: full, reason: null, afterMs: isStopping ? 0 : RETRY_MS },
+        countsAsAttempt: !isStopping && !isOutage(error),
+      };
   metrics.givenBack(wait.on ?? (isStopping ? 'shutdown' : 'retry'), claims.length);
   // Without a store their lease lapses, and they are claimed again.
   await work

@@ -1,4 +1,4 @@
-import { type AppError, type ErrorCode, toAppError } from '../core/errors.ts';
+import { AppError, type ErrorCode, toAppError } from '../core/errors.ts';
 import { DocumentRefused } from './document-refused.ts';
 import type { WaitingOn } from './ingest-job.ts';
 
@@ -12,6 +12,11 @@ export class IngestWait extends Error {
     this.name = 'IngestWait';
     this.on = on;
     this.afterMs = afterMs;
+  }
+
+  /** What was said to the call that it failed by; null where nothing was. */
+  get reason(): string | null {
+    return this.cause instanceof AppError ? this.cause.message : null;
   }
 }
 

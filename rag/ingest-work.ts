@@ -65,6 +65,8 @@ export interface WorkChunk {
 interface Wait {
   /** Null: for nothing but its turn. */
   on: WaitingOn | null;
+  /** What it would need, for its owner. */
+  reason: string | null;
   afterMs: number;
   /** Whether something went wrong that must not go wrong for ever. */
   countsAsAttempt: boolean;

@@ -39,7 +39,7 @@ interface Found {
   lexical: Hit[];
   dense: Hit[];
   /** One list of both by reciprocal rank fusion, in the place of the two: where both were asked for with `fusion`, of a store
-   *  that fuses. */
+   *  that can fuse so. */
   fused?: Hit[];
 }
 

@@ -10,12 +10,16 @@ export function createMeasuredPool<Pool extends SqlPool>(pool: Pool, metrics: Me
     buckets: SHORT_SECONDS_BUCKETS,
   });
 
-  return {
-    ...pool,
-    query: <R>(...statement: Parameters<SqlPool['query']>) => measure('query', pool.query<R>(...statement)),
-    transaction: <T>(work: (tx: SqlQueryable) => Promise<T>) =>
-      measure('transaction', pool.transaction(work)),
-  };
+  return { ...pool, ...measured(pool), inBackground: () => ({ ...pool, ...measured(pool.inBackground()) }) };
+
+  function measured(source: SqlPool): Pick<SqlPool, 'query' | 'transaction'> {
+    return {
+      query: <R>(...statement: Parameters<SqlPool['query']>) =>
+        measure('query', source.query<R>(...statement)),
+      transaction: <T>(work: (tx: SqlQueryable) => Promise<T>) =>
+        measure('transaction', source.transaction(work)),
+    };
+  }
 
   async function measure<T>(operation: 'query' | 'transaction', work: Promise<T>): Promise<T> {
     const sinceMs = performance.now();

@@ -51,8 +51,9 @@ export function createPgPool(url: string, options: PgPoolOptions = {}): PgPool {
     await Promise.all(opened.map((one) => one.close()));
   }
 
-  return {
+  const pool: PgPool = {
     kind: 'postgres',
+    inBackground: () => pool,
     query: (text, params, options) => runQuery(main.pool, { text, params, ...options }),
     transaction: (work) => runTransaction(main.pool, work),
     async exec(sql) {
@@ -76,6 +77,7 @@ export function createPgPool(url: string, options: PgPoolOptions = {}): PgPool {
       return closing;
     },
   };
+  return pool;
 }
 
 function toConfig(url: string, searchPath: string | undefined): pg.PoolConfig {

@@ -1,6 +1,6 @@
 import type { SessionStatus, WireResult } from './pglite-messages.ts';
 import type { PgliteSession } from './pglite-session.ts';
-import type { Turnstile } from './turnstile.ts';
+import type { TurnOptions, Turnstile } from './turnstile.ts';
 
 const STATEMENT_LIMIT_MS = 30_000;
 
@@ -20,8 +20,11 @@ export interface ExclusiveDeps {
 }
 
 /** Waits for its turn, then keeps everyone else out until it ends or `limitMs` have passed. */
-export async function openExclusive({ session, turnstile, limitMs }: ExclusiveDeps): Promise<Exclusive> {
-  const leave = await turnstile.hold();
+export async function openExclusive(
+  { session, turnstile, limitMs }: ExclusiveDeps,
+  turn: TurnOptions = {},
+): Promise<Exclusive> {
+  const leave = await turnstile.hold(turn);
   const { promise: expired, reject: expire } = Promise.withResolvers<never>();
   expired.catch(() => {});
   let status: SessionStatus | 'unknown' = 'I';

@@ -12,7 +12,7 @@ import { createPgliteNodePostgres } from './pglite-node-postgres.ts';
 import { openPgliteSession, type SessionEvents } from './pglite-session.ts';
 import { createSubscriptions } from './pglite-subscriptions.ts';
 import { transactionOver, transactionRolledBack } from './sql-errors.ts';
-import { createTurnstile } from './turnstile.ts';
+import { createTurnstile, type TurnOptions } from './turnstile.ts';
 
 const QUERY_LIMIT_MS = 30_000;
 const EXEC_LIMIT_MS = 600_000;
@@ -55,17 +55,31 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
   let sessionPath: string | undefined;
   let closing: Promise<void> | undefined;
 
-  async function run(text: string, params: readonly unknown[] | undefined, ms: number): Promise<WireResult> {
+  async function run(
+    text: string,
+    params: readonly unknown[] | undefined,
+    { limitMs: ms, ...turn }: TurnOptions & { limitMs: number },
+  ): Promise<WireResult> {
     requireOpen();
-    const result = await turnstile.pass(() => session.run(text, params, ms));
+    const result = await turnstile.pass(() => session.run(text, params, ms), turn);
     if (result.status === 'I') return result;
     await session.run('ROLLBACK', undefined, QUERY_LIMIT_MS);
     throw new Error('A transaction was opened by query(); use transaction().');
   }
 
   async function query<R = SqlRow>(text: string, params?: readonly unknown[]): Promise<SqlResult<R>> {
-    return decode<R>(await run(text, params, QUERY_LIMIT_MS));
+    return decode<R>(await run(text, params, { limitMs: QUERY_LIMIT_MS }));
   }
+
+  const inBackground: SqlPool['inBackground'] = () => ({
+    ...pool,
+    query: async <R>(text: string, params?: readonly unknown[]) =>
+      decode<R>(await run(text, params, { limitMs: QUERY_LIMIT_MS, isBackground: true })),
+    async transaction(work) {
+      requireOpen();
+      return runTransaction(deps, work, { isBackground: true });
+    },
+  });
 
   function requireOpen(): void {
     if (closing) throw new AppError('store_unavailable', 'The embedded database is closed.');
@@ -74,20 +88,21 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
   async function closeAll(): Promise<void> {
     maintenance.stop();
     // Its turn comes when all that was asked before has been sent, and no transaction is open.
-    await endsWithin(turnstile.hold(), FINISH_LIMIT_MS);
+    await endsWithin(turnstile.hold({ isBackground: true }), FINISH_LIMIT_MS);
     await session.close(CLOSE_LIMIT_MS);
     await release();
   }
 
-  return {
+  const pool: PglitePool = {
     kind: 'pglite',
     query,
+    inBackground,
     async transaction(work) {
       requireOpen();
       return runTransaction(deps, work);
     },
     async exec(sql) {
-      await run(sql, undefined, EXEC_LIMIT_MS);
+      await run(sql, undefined, { limitMs: EXEC_LIMIT_MS });
     },
     async listen(channel, onPayload) {
       await query(`LISTEN ${pg.escapeIdentifier(channel)}`);
@@ -109,6 +124,7 @@ export async function createPglitePool(options: PglitePoolOptions): Promise<Pgli
       return closing;
     },
   };
+  return pool;
 }
 
 async function openLocked(dataDir: string | undefined, events: SessionEvents) {
@@ -125,8 +141,12 @@ async function openLocked(dataDir: string | undefined, events: SessionEvents) {
   }
 }
 
-async function runTransaction<T>(deps: ExclusiveDeps, work: (tx: SqlQueryable) => Promise<T>): Promise<T> {
-  const exclusive = await openExclusive(deps);
+async function runTransaction<T>(
+  deps: ExclusiveDeps,
+  work: (tx: SqlQueryable) => Promise<T>,
+  turn: TurnOptions = {},
+): Promise<T> {
+  const exclusive = await openExclusive(deps, turn);
   let over = false;
   try {
     await exclusive.run('BEGIN');

@@ -8,6 +8,8 @@ import { type VectorTable, vectorTable } from './vector-table.ts';
 /** Iterative scans came with it. */
 const VERSION_MIN = [0, 8] as const;
 const BATCH_MAX = 256;
+/** While PGlite writes one, it serves nobody else. */
+const PGLITE_BATCH_MAX = 32;
 const DIMENSIONS_MAX = 16_000;
 
 interface IndexRow {
@@ -30,6 +32,7 @@ export async function createPgvectorStore(
   { usesHnsw = pool.kind === 'postgres' }: { usesHnsw?: boolean } = {},
 ): Promise<VectorStore> {
   const hasVectors = await asStore(() => hasPgvector(pool));
+  const writtenAtOnce = pool.kind === 'pglite' ? PGLITE_BATCH_MAX : BATCH_MAX;
   const indexes = createIndexes(pool, { hasVectors, usesHnsw });
 
   return {
@@ -41,7 +44,7 @@ export async function createPgvectorStore(
         const known = new Map(points.map((point) => [point.id, point]));
         const open = await indexes.require(index);
         for (const { vector } of points) requireLength(open, vector);
-        for (const batch of inBatches([...known.values()])) await putBatch(pool, open, batch);
+        for (const batch of inBatches([...known.values()], writtenAtOnce)) await putBatch(pool, open, batch);
       }),
     remove: (index, ids) =>
       asStore(async () => {
@@ -221,9 +224,9 @@ async function readIds(
   return rows.map(({ point_id }) => point_id);
 }
 
-function inBatches<T>(items: readonly T[]): T[][] {
-  const count = Math.ceil(items.length / BATCH_MAX);
-  return Array.from({ length: count }, (_, index) => items.slice(index * BATCH_MAX, (index + 1) * BATCH_MAX));
+function inBatches<T>(items: readonly T[], max = BATCH_MAX): T[][] {
+  const count = Math.ceil(items.length / max);
+  return Array.from({ length: count }, (_, index) => items.slice(index * max, (index + 1) * max));
 }
 
 async function asStore<T>(work: () => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { AppError } from '../core/errors.ts';
 import { newIndexVersionId } from '../core/ids.ts';
 import type { Json } from '../core/json-value.ts';
 import type { SqlPool, SqlQueryable } from '../core/sql-pool.ts';
-import type { Collection, CollectionStore } from '../rag/collection.ts';
+import type { BuildProgress, Collection, CollectionStore, IndexVersion } from '../rag/collection.ts';
 import { beginBuild, beginRollback, parseVersion, remake, switchTo, VERSION_COLUMNS } from './rag-builds.ts';
 import { dropGenerations, endItems } from './rag-endings.ts';
 import { withoutDeadlock } from './run-commit.ts';
@@ -59,7 +59,7 @@ const SELECT_PAGE = `
 const COUNTS = `
   SELECT count(*) AS documents, coalesce(sum(made.chunk_count), 0) AS chunks
   FROM citadel.document JOIN citadel.generation AS made
-    ON made.document_id = document.id AND made.generation = document.active_generation
+    ON made.document_id = document.id AND made.generation = document.active_generation AND made.state = 'published'
   WHERE document.collection_id = $1`;
 
 const SELECT_VERSIONS = `
@@ -77,6 +77,19 @@ const PROGRESS = `
   LEFT JOIN citadel.generation AS made
     ON made.document_id = document.id AND made.version_id = $2 AND made.content = active.content
   WHERE document.collection_id = $1`;
+
+/** So many are named. */
+const FAILURES_MAX = 20;
+
+const FAILURES = `
+  SELECT document.id, document.external_id, made.reason_code, made.error
+  FROM citadel.document
+  JOIN citadel.generation AS active
+    ON active.document_id = document.id AND active.generation = document.active_generation
+  JOIN citadel.generation AS made
+    ON made.document_id = document.id AND made.version_id = $2 AND made.content = active.content
+  WHERE document.collection_id = $1 AND made.state = 'failed'
+  ORDER BY document.external_id LIMIT $3`;
 
 const REMOVE = 'DELETE FROM citadel.collection WHERE id = $1 RETURNING id';
 
@@ -158,19 +171,38 @@ export function createPostgresCollectionStore(database: SqlPool): CollectionStor
       return rows.map(parseVersion);
     },
     remake: (version, max) => withoutDeadlock(() => remake(pool, version, max)),
-    async progress({ id, collectionId }) {
-      const { rows } = await pool.query<{ ready: string; failed: string; total: string }>(PROGRESS, [
-        collectionId,
-        id,
-      ]);
-      const [row] = rows;
-      return {
-        ready: Number(row?.ready ?? 0),
-        failed: Number(row?.failed ?? 0),
-        total: Number(row?.total ?? 0),
-      };
-    },
-    switchTo: (version) => withoutDeadlock(() => pool.transaction((tx) => switchTo(tx, version))),
+    progress: (version) => readProgress(pool, version),
+    switchTo: (version, options) =>
+      withoutDeadlock(() => pool.transaction((tx) => switchTo(tx, version, options))),
+  };
+}
+
+interface FailureRow {
+  id: string;
+  external_id: string;
+  reason_code: string | null;
+  error: string | null;
+}
+
+async function readProgress(pool: SqlQueryable, { id, collectionId }: IndexVersion): Promise<BuildProgress> {
+  const { rows } = await pool.query<{ ready: string; failed: string; total: string }>(PROGRESS, [
+    collectionId,
+    id,
+  ]);
+  const [row] = rows;
+  const failed = Number(row?.failed ?? 0);
+  const failures =
+    failed > 0 ? await pool.query<FailureRow>(FAILURES, [collectionId, id, FAILURES_MAX]) : { rows: [] };
+  return {
+    ready: Number(row?.ready ?? 0),
+    failed,
+    total: Number(row?.total ?? 0),
+    failures: failures.rows.map((failure) => ({
+      documentId: failure.id,
+      externalId: failure.external_id,
+      reasonCode: failure.reason_code,
+      error: failure.error,
+    })),
   };
 }
 

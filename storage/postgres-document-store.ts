@@ -45,20 +45,23 @@ const DocumentRow = z
     }),
   );
 
-// Its newest content says how it stands: on its way, or as its item ended.
+// Its newest content says how it stands: on its way, or as its item ended, or as the index that is searched now took it.
 const DOCUMENTS = `
   SELECT document.id, document.external_id, document.title, document.source, document.media_type, document.metadata,
     CASE WHEN going.state IS NOT NULL THEN 'in_progress'
       WHEN item.status IN ('failed', 'cancelled') THEN item.status
-      WHEN active.generation IS NULL THEN 'cancelled' ELSE 'completed' END AS status,
-    coalesce(going.stage, item.stage) AS stage, item.reason_code, item.error, going.waiting_on,
-    active.generation IS NOT NULL AS is_searchable, coalesce(active.chunk_count, 0) AS chunks,
+      WHEN active.generation IS NULL THEN 'cancelled'
+      WHEN active.state = 'failed' THEN 'failed' ELSE 'completed' END AS status,
+    coalesce(going.stage, item.stage, CASE WHEN active.state = 'failed' THEN active.stage END) AS stage,
+    coalesce(item.reason_code, active.reason_code) AS reason_code, coalesce(going.error, item.error, active.error) AS error,
+    going.waiting_on, coalesce(active.state = 'published', false) AS is_searchable,
+    CASE WHEN active.state = 'published' THEN active.chunk_count ELSE 0 END AS chunks,
     document.created_at, document.updated_at
-  FROM citadel.document
+  FROM asked AS document
   LEFT JOIN citadel.generation AS active
     ON active.document_id = document.id AND active.generation = document.active_generation
   LEFT JOIN LATERAL (
-    SELECT state, stage, waiting_on FROM citadel.generation AS made
+    SELECT state, stage, waiting_on, error FROM citadel.generation AS made
     WHERE made.document_id = document.id AND made.state = 'in_progress'
       AND made.content > coalesce(active.content, 0)
     ORDER BY made.generation DESC LIMIT 1
@@ -68,11 +71,15 @@ const DOCUMENTS = `
     WHERE made.document_id = document.id AND made.generation > coalesce(active.content, 0)
     ORDER BY made.generation DESC LIMIT 1
   ) AS item ON true
-  WHERE document.collection_id = $1`;
+  ORDER BY document.id`;
 
-const SELECT_ONE = `${DOCUMENTS} AND document.id = $2`;
+const SELECT_ONE = `
+  WITH asked AS (SELECT * FROM citadel.document WHERE collection_id = $1 AND id = $2) ${DOCUMENTS}`;
+// The page first: what is told of a document costs two looks.
 const SELECT_PAGE = `
-  ${DOCUMENTS} AND ($3::text IS NULL OR document.id > $3) ORDER BY document.id LIMIT $2`;
+  WITH asked AS (
+    SELECT * FROM citadel.document WHERE collection_id = $1 AND ($3::text IS NULL OR id > $3) ORDER BY id LIMIT $2
+  ) ${DOCUMENTS}`;
 
 // Whoever publishes holds it too.
 const LOCK = 'SELECT id FROM citadel.document WHERE collection_id = $1 AND id = $2 FOR UPDATE';

@@ -26,7 +26,7 @@ const SELECT_PAGE = `${JOBS}
 
 const ITEMS = `
   SELECT item.ordinal, item.document_id, item.external_id, item.status, coalesce(item.stage, made.stage) AS stage,
-    item.reason_code, item.error, made.waiting_on, coalesce(made.pages_done, 0) AS pages_done, made.pages_total,
+    item.reason_code, coalesce(item.error, made.error) AS error, made.waiting_on, coalesce(made.pages_done, 0) AS pages_done, made.pages_total,
     coalesce(item.chunk_count, made.chunk_count, 0) AS chunks_total,
     CASE WHEN item.status = 'completed' THEN item.chunk_count
       WHEN made.stage IN ('index', 'publish') THEN (

@@ -73,7 +73,8 @@ export function createPostgresIngestWork(database: SqlPool): IngestWork {
     },
     heartbeat: (claims) => fenced(HEARTBEAT, claims),
     async release(claims, wait) {
-      await fenced(RELEASE, claims, wait.on, wait.afterMs, wait.countsAsAttempt);
+      const reason = wait.reason === null ? null : plainText(wait.reason);
+      await fenced(RELEASE, claims, wait.on, wait.afterMs, wait.countsAsAttempt, reason);
     },
     async lapseAll() {
       await pool.query(LAPSE_ALL);

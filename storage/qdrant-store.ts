@@ -45,7 +45,7 @@ export function createQdrantStore(options: QdrantOptions): VectorStore {
     async search(index, { terms, vector, fusion, ...rest }) {
       const words = terms?.length ? { query: queryWeights(terms), using: 'words' as const } : null;
       const meaning = vector && { query: [...vector], using: 'meaning' as const };
-      if (words && meaning && fusion) {
+      if (words && meaning && fusion && canFuse(fusion)) {
         const fused = await fuse(qdrant, index, { ...rest, fusion, parts: [words, meaning] });
         return { lexical: [], dense: [], fused };
       }
@@ -147,8 +147,10 @@ interface QueryPart {
   using: 'words' | 'meaning';
 }
 
+type Fusion = NonNullable<VectorQuery['fusion']>;
+
 interface Fusing {
-  fusion: NonNullable<VectorQuery['fusion']>;
+  fusion: Fusion;
   parts: QueryPart[];
 }
 
@@ -162,6 +164,12 @@ async function query(
   return await hitsOf(qdrant, index, { ...asked, limit, filter: filterOf(index, documentIds) });
 }
 
+/** Qdrant's own weights divide ranks, 1 / (rank / weight + k - 1), and do not weigh what a list says: only equal ones can it
+ *  fuse as rag/fusion does. */
+function canFuse({ weights: { lexical, dense } }: Fusion): boolean {
+  return lexical === dense;
+}
+
 /** Both parts and their fusion in one request, by the formula of rag/fusion. */
 async function fuse(
   qdrant: QdrantCalls,
@@ -169,12 +177,14 @@ async function fuse(
   { limit, documentIds, fusion: { rankConstant, weights }, parts }: Scope & Fusing,
 ): Promise<Hit[]> {
   const filter = filterOf(index, documentIds);
-  return await hitsOf(qdrant, index, {
+  const hits = await hitsOf(qdrant, index, {
     prefetch: parts.map((part) => ({ ...part, limit, filter })),
-    query: { rrf: { k: rankConstant, weights: [weights.lexical, weights.dense] } },
+    // It counts ranks from 0.
+    query: { rrf: { k: rankConstant + 1 } },
     filter,
     limit,
   });
+  return hits.map(({ id, score }) => ({ id, score: score * weights.lexical }));
 }
 
 async function hitsOf(

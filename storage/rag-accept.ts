@@ -45,7 +45,7 @@ const INSERT_DOCUMENTS = `
   ), judged AS (
     SELECT sent.*, known.id, known.last_generation AS generation, NOT sent.is_superseded AND (
         active.blob_sha256 = sent.blob_sha256 AND active.pipeline_hash = sent.pipeline_hash
-        AND active.version_id = $3 AND NOT EXISTS (
+        AND active.state = 'published' AND active.version_id = $3 AND NOT EXISTS (
           SELECT FROM citadel.generation AS newer
           WHERE newer.document_id = known.id AND newer.state = 'in_progress' AND newer.content > active.content
         )

@@ -121,6 +121,8 @@ export async function remake(pool: SqlPool, version: IndexVersion, max: number):
   });
 }
 
+const IS_BUILDING = `SELECT FROM citadel.index_version WHERE id = $1 AND state = 'building'`;
+
 const LACKING = `
   SELECT document.id
   FROM citadel.document
@@ -129,26 +131,28 @@ const LACKING = `
   WHERE document.collection_id = $1 AND NOT EXISTS (
     SELECT FROM citadel.generation AS made
     WHERE made.document_id = document.id AND made.version_id = $2 AND made.content = active.content
-      AND made.state = 'ready'
+      AND made.state = ANY($3)
   )
   LIMIT 1`;
 
-// Both indexes have the documents as they are now: what was searched is ready, and what was ready is searched.
+// Both indexes have the documents as they are now: what was searched is ready, and what was ready is searched. What failed in
+// one of them stays so: where it is the active one, the document has no chunks, but its bytes for the next index.
 const SWITCH_DOCUMENTS = `
   WITH pair AS (
-    SELECT document.id, made.generation, active.generation AS before
+    SELECT DISTINCT ON (document.id) document.id, made.generation, active.generation AS before
     FROM citadel.document
     JOIN citadel.generation AS active
       ON active.document_id = document.id AND active.generation = document.active_generation
     JOIN citadel.generation AS made
       ON made.document_id = document.id AND made.version_id = $2 AND made.content = active.content
     WHERE document.collection_id = $1
+    ORDER BY document.id, made.state = 'ready' DESC, made.generation DESC
   ), aside AS (
     UPDATE citadel.generation AS old SET state = 'ready' FROM pair
-    WHERE old.document_id = pair.id AND old.generation = pair.before
+    WHERE old.document_id = pair.id AND old.generation = pair.before AND old.state = 'published'
   ), front AS (
     UPDATE citadel.generation AS new SET state = 'published' FROM pair
-    WHERE new.document_id = pair.id AND new.generation = pair.generation
+    WHERE new.document_id = pair.id AND new.generation = pair.generation AND new.state = 'ready'
   )
   UPDATE citadel.document SET active_generation = pair.generation FROM pair WHERE document.id = pair.id`;
 
@@ -165,10 +169,18 @@ const SWITCH_COLLECTION = `
   WHERE collection.id = $1 AND version.id = $2`;
 
 /** While nothing can be published: false where the index lacks a document as it is now. */
-export async function switchTo(tx: SqlQueryable, { id, collectionId }: IndexVersion): Promise<boolean> {
+export async function switchTo(
+  tx: SqlQueryable,
+  { id, collectionId }: Pick<IndexVersion, 'id' | 'collectionId'>,
+  { withoutFailed }: { withoutFailed: boolean },
+): Promise<boolean> {
   const { rows } = await tx.query(LOCK, [collectionId]);
   if (rows.length === 0) return false;
-  const lacking = await tx.query(LACKING, [collectionId, id]);
+  // It may have been given up since it was read.
+  const building = await tx.query(IS_BUILDING, [id]);
+  if (building.rows.length === 0) return false;
+  const ended = withoutFailed ? ['ready', 'failed'] : ['ready'];
+  const lacking = await tx.query(LACKING, [collectionId, id, ended]);
   if (lacking.rows.length > 0) return false;
   await tx.query(SWITCH_DOCUMENTS, [collectionId, id]);
   await tx.query(SWITCH_VERSIONS, [collectionId, id]);

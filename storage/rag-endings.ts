@@ -12,6 +12,7 @@ export interface Ending {
   error: string | null;
 }
 
+// By their generations, not by the index of all that are open: it is the same condition, written so that no plan takes that.
 // Two may end the same item: the job's row, which the first has locked, lets the second see it. Numbers may have gaps.
 const END_ITEMS = `
   WITH ending AS (
@@ -25,7 +26,7 @@ const END_ITEMS = `
     FROM ending
     JOIN citadel.ingest_item AS item USING (document_id, generation)
     LEFT JOIN citadel.generation AS made USING (document_id, generation)
-    WHERE item.status = 'in_progress'
+    WHERE item.status || '' = 'in_progress'
   ), job AS (
     UPDATE citadel.ingest_job AS job SET last_seq = job.last_seq + counted.count
     FROM (SELECT job_id, count(*) AS count FROM open GROUP BY job_id) AS counted

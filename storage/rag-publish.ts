@@ -5,10 +5,15 @@ import { dropGenerations, type Ending, endItems, type GenerationKey, toKeyRows }
 
 const KEYS = 'json_to_recordset($1::json) AS held (document_id text, generation bigint, epoch integer)';
 
-// Shared with others that publish; a switch to another index locks them out.
+// One look for each: joined, all contents of a collection would be read. Shared with others that publish; a switch to another index locks them out.
 const LOCK_COLLECTIONS = `
   SELECT id FROM citadel.collection
-  WHERE id IN (SELECT collection_id FROM citadel.generation JOIN ${KEYS} USING (document_id, generation))
+  WHERE id IN (
+    SELECT made.collection_id FROM ${KEYS} CROSS JOIN LATERAL (
+      SELECT collection_id FROM citadel.generation
+      WHERE document_id = held.document_id AND generation = held.generation OFFSET 0
+    ) AS made
+  )
   ORDER BY id FOR SHARE`;
 
 const LOCK_DOCUMENTS = `
@@ -43,7 +48,8 @@ const OLDER = `
 
 const FLIP = `
   WITH flipped AS (
-    UPDATE citadel.generation AS made SET state = 'published', stage = 'publish', worker = NULL, waiting_on = NULL
+    UPDATE citadel.generation AS made SET
+      state = 'published', stage = 'publish', worker = NULL, waiting_on = NULL, error = NULL
     FROM json_to_recordset($1::json) AS held (document_id text, generation bigint)
     WHERE made.document_id = held.document_id AND made.generation = held.generation
     RETURNING made.*
@@ -55,7 +61,8 @@ const FLIP = `
   FROM flipped WHERE document.id = flipped.document_id`;
 
 const SET_READY = `
-  UPDATE citadel.generation AS made SET state = 'ready', stage = 'publish', worker = NULL, waiting_on = NULL
+  UPDATE citadel.generation AS made SET
+    state = 'ready', stage = 'publish', worker = NULL, waiting_on = NULL, error = NULL
   FROM json_to_recordset($1::json) AS held (document_id text, generation bigint)
   WHERE made.document_id = held.document_id AND made.generation = held.generation`;
 

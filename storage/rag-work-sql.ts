@@ -9,12 +9,12 @@ const HOLDS = `
 
 const KEY = 'made.document_id, made.generation, made.epoch';
 
-// Small ones that nothing is known against go together. What was claimed and did not come on, goes alone: it may be what
+// By the index that is for this alone (migration 015). Small ones that nothing is known against go together. What was claimed and did not come on, goes alone: it may be what
 // ended its process.
 export const CLAIM = `
   WITH line AS (
     SELECT document_id, generation, line_at, body IS NOT NULL AND attempt = 0 AND chunk_count < 64 AS is_small
-    FROM citadel.generation WHERE state = 'in_progress' AND due_at <= now()
+    FROM citadel.generation WHERE state || '' = 'in_progress' AND due_at <= now()
     ORDER BY line_at LIMIT $2 FOR UPDATE SKIP LOCKED
   ), placed AS (
     SELECT *, row_number() OVER (ORDER BY line_at, document_id) AS place FROM line
@@ -37,13 +37,13 @@ export const HEARTBEAT = `
 
 export const RELEASE = `
   UPDATE citadel.generation AS made
-  SET due_at = now() + $3::double precision * interval '1 ms', waiting_on = $2, worker = NULL,
+  SET due_at = now() + $3::double precision * interval '1 ms', waiting_on = $2, error = $5, worker = NULL,
     attempt = CASE WHEN $4 THEN made.attempt ELSE 0 END
   FROM ${KEYS} WHERE ${HOLDS} RETURNING ${KEY}`;
 
 export const LAPSE_ALL = `
   UPDATE citadel.generation SET due_at = now()
-  WHERE state = 'in_progress' AND worker IS NOT NULL AND due_at > now()`;
+  WHERE state || '' = 'in_progress' AND worker IS NOT NULL AND due_at > now()`;
 
 export const BODIES = `
   SELECT ${KEY}, encode(made.body, 'base64') AS body
@@ -65,7 +65,7 @@ export const WRITE_CHUNKS = `
     UPDATE citadel.generation AS made SET
       stage = cut.stage, pages_done = cut.pages_done, pages_total = coalesce(cut.pages_total, made.pages_total),
       found_title = coalesce(cut.found_title, made.found_title), page_chunks = cut.page_chunks,
-      chunk_count = made.chunk_count + cut.chunks, attempt = 1, waiting_on = NULL, due_at = now() + ${LEASE}
+      chunk_count = made.chunk_count + cut.chunks, attempt = 1, waiting_on = NULL, error = NULL, due_at = now() + ${LEASE}
     FROM cut
     WHERE made.document_id = cut.document_id AND made.generation = cut.generation AND made.epoch = cut.epoch
       AND made.state = 'in_progress'
@@ -93,7 +93,7 @@ export const CHUNKS_IN = `
 
 export const MOVE_CHUNKS = `
   WITH kept AS (
-    UPDATE citadel.generation AS made SET attempt = 1, waiting_on = NULL, due_at = now() + ${LEASE}
+    UPDATE citadel.generation AS made SET attempt = 1, waiting_on = NULL, error = NULL, due_at = now() + ${LEASE}
     FROM ${KEYS} WHERE ${HOLDS} RETURNING ${KEY}
   ), moved AS (
     UPDATE citadel.chunk SET state = $3
@@ -104,7 +104,7 @@ export const MOVE_CHUNKS = `
   SELECT * FROM kept`;
 
 export const MOVE_ON = `
-  UPDATE citadel.generation AS made SET stage = $2, attempt = 1, waiting_on = NULL, due_at = now() + ${LEASE}
+  UPDATE citadel.generation AS made SET stage = $2, attempt = 1, waiting_on = NULL, error = NULL, due_at = now() + ${LEASE}
   FROM ${KEYS} WHERE ${HOLDS} RETURNING ${KEY}`;
 
 export const SET_DIMENSIONS = `

@@ -7,6 +7,7 @@ import { parseRequest } from '../../core/parse-request.ts';
 import { CollectionChange, NewCollectionRequest } from '../../core/schemas/rag.ts';
 import type { ChunkSettings } from '../../rag/chunk.ts';
 import type { Collection, CollectionStore } from '../../rag/collection.ts';
+import type { IndexBuilds } from '../../rag/index-builds.ts';
 import { requireCollection } from '../../rag/require-collection.ts';
 import type { VectorStore } from '../../rag/vector-store.ts';
 import type { ModelAliases } from '../../servers/model-aliases.ts';
@@ -25,6 +26,7 @@ export interface CollectionRouteDeps {
   aliases: ModelAliases;
   /** Brings on what is to be built; never throws. */
   kickBuilds(): void;
+  builds: Pick<IndexBuilds, 'switchWithoutFailed'>;
   jsonDepthMax: number;
 }
 
@@ -111,6 +113,25 @@ export function rollBackCollection({ collections, kickBuilds }: CollectionRouteD
       throw new AppError('conflict', `The collection \`${collection.name}\` has no index before this one.`);
     }
     kickBuilds();
+    await sendNow(collections, collection, res);
+  };
+}
+
+/** POST /api/v1/rag/collections/{name}/switch: to the index that is built, without the documents that it could not take in. */
+export function switchCollection({ collections, builds }: CollectionRouteDeps): RequestHandler {
+  return async (req, res) => {
+    const collection = await requireOwnCollection(collections, String(req.params.name), res);
+    const versions = await collections.versions(collection.id);
+    const version = versions.find(({ state }) => state === 'building');
+    if (!version) {
+      throw new AppError('conflict', `No other index is being built for \`${collection.name}\`.`);
+    }
+    if (!(await builds.switchWithoutFailed(version))) {
+      throw new AppError(
+        'conflict',
+        'The index that is being built has not tried all documents yet: see `reindex.documents`.',
+      );
+    }
     await sendNow(collections, collection, res);
   };
 }

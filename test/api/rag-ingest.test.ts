@@ -316,6 +316,11 @@ test('another chunking is built and switched to, and back', async () => {
 
   await bundle.ask('PATCH', path, { chunk: { tokens: 20, overlap: 0 } }, ANN);
   await until((count) => count > 3);
+  expect(await bundle.ask('POST', `${path}/switch`, undefined, ANN)).toMatchObject({
+    status: 409,
+    body: errorOf('conflict', { message: /No other index is being built/ }),
+  });
+  expect((await bundle.ask('POST', `${path}/switch`, undefined, BOB)).status).toBe(404);
   await bundle.ask('POST', `${path}/rollback`, undefined, ANN);
   await until((count) => count === 1);
 });

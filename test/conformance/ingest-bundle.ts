@@ -9,6 +9,7 @@ import type { BlobStore } from '../../rag/blob-store.ts';
 import { createChunker } from '../../rag/chunking/chunker.ts';
 import type { Collection, NewCollection } from '../../rag/collection.ts';
 import type { DocumentReader } from '../../rag/document-reader.ts';
+import { DocumentRefused } from '../../rag/document-refused.ts';
 import type { EmbedRequest } from '../../rag/embedder.ts';
 import { createEmbeddingBatcher } from '../../rag/embedding-batcher.ts';
 import { createIndexBuilds } from '../../rag/index-builds.ts';
@@ -28,6 +29,9 @@ import { createPostgresSweepStore } from '../../storage/postgres-sweep-store.ts'
 
 const PAGE_END = '\f';
 
+export const PARAGRAPH =
+  'The quick brown fox jumps over the lazy dog while seven wizards watch from afar and take notes of it all.';
+
 /** All of ingest on `pool`, without timers: a test takes the turns. */
 export async function ingestBundle(pool: SqlPool) {
   const work = createPostgresIngestWork(pool);
@@ -44,11 +48,17 @@ export async function ingestBundle(pool: SqlPool) {
   const embedder = scriptedEmbedder();
   const batcher = createEmbeddingBatcher({ embedder, cache, textsMax: 64, tokensMax: 8_000, callsMax: 2 });
   const logger = createLogger({ level: 'silent' });
-  const service = createIngestService({ store: createPostgresIngestStore(pool), blobs, nudge() {} });
+  const service = createIngestService({
+    store: createPostgresIngestStore(pool),
+    blobs,
+    nudge() {},
+    tell() {},
+  });
   const metrics = createIngestMetrics(NO_METRICS);
-  const deps = { work, cache, vectors, blobs, batcher, reader: plainReader, logger, metrics };
+  const reads = { isPatient: false };
+  const deps = { work, cache, vectors, blobs, batcher, reader: plainReader(reads), logger, metrics };
   const never = new AbortController().signal;
-  const build = createIndexBuilds({ collections, vectors, nudge() {}, logger });
+  const builds = createIndexBuilds({ collections, vectors, nudge() {}, logger });
 
   async function turn(max = 64): Promise<number> {
     const claims = await work.claim('worker', max);
@@ -67,6 +77,7 @@ export async function ingestBundle(pool: SqlPool) {
     collections,
     blobs,
     embedder,
+    reads,
     service,
     documents: createPostgresDocumentStore(pool),
     sweep: createRagSweep({
@@ -76,7 +87,8 @@ export async function ingestBundle(pool: SqlPool) {
       keptDays: 7,
       forget: { jobDays: 30, vectorDays: 30 },
     }),
-    build,
+    build: builds.bringOn,
+    builds,
     turn,
     /** Takes turns until nobody's turn is left. */
     async drain() {
@@ -149,10 +161,12 @@ const VISIBLE = `
 const same = (a: readonly string[], b: readonly string[]) =>
   JSON.stringify([...a].sort()) === JSON.stringify([...b].sort());
 
-/** Reads plain text; form feeds end pages. */
-const plainReader: DocumentReader = {
+/** Reads plain text; form feeds end pages. A text with the word TOO_WIDE it cuts into small chunks only when it is patient. */
+const plainReader = (reads: { isPatient: boolean }): DocumentReader => ({
   async *read({ bytes, chunk, position }) {
     const text = Buffer.concat(await readAll(bytes)).toString('utf8');
+    if (text.includes('TOO_WIDE') && chunk.tokens < COLLECTION.chunk.tokens && !reads.isPatient)
+      throw new DocumentRefused('timed_out', 'Too wide.');
     const pages = text.split(PAGE_END);
     const chunker = createChunker(chunk, position?.chunks ?? 0);
     const facts = { format: 'txt', title: null, pagesTotal: pages.length };
@@ -171,7 +185,7 @@ const plainReader: DocumentReader = {
       start += page.length + PAGE_END.length;
     }
   },
-};
+});
 
 async function readAll(bytes: Readable): Promise<Uint8Array[]> {
   const parts: Uint8Array[] = [];

@@ -3,12 +3,9 @@ import { AppError } from '../../core/errors.ts';
 import type { SqlPool } from '../../core/sql-pool.ts';
 import { migrate } from '../../storage/migrate.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { ingestBundle } from './ingest-bundle.ts';
+import { ingestBundle, PARAGRAPH } from './ingest-bundle.ts';
 
 type Open = () => Promise<{ pool: SqlPool; close(): Promise<unknown> }>;
-
-const PARAGRAPH =
-  'The quick brown fox jumps over the lazy dog while seven wizards watch from afar and take notes of it all.';
 
 /** What ingest promises, on every store; a Postgres may be without vectors. */
 export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean }): void {
@@ -163,8 +160,10 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
     const job = await bundle.ingest(collection, [{ externalId: 'a', text: 'patience' }]);
     await bundle.drain();
     expect(await bundle.items(job)).toMatchObject([
-      { status: 'in_progress', stage: 'embed', waitingOn: 'embedder_down' },
+      { status: 'in_progress', stage: 'embed', waitingOn: 'embedder_down', error: 'away' },
     ]);
+    const document = async () => (await bundle.documents.list(collection.id, { limit: 1, after: null }))[0];
+    expect(await document()).toMatchObject({ waitingOn: 'embedder_down', error: 'away' });
 
     const isTakenIn = async () => {
       await bundle.drain();
@@ -172,7 +171,8 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
     };
     await waitFor(isTakenIn, 'it went on');
 
-    expect(await bundle.items(job)).toMatchObject([{ status: 'completed' }]);
+    expect(await bundle.items(job)).toMatchObject([{ status: 'completed', error: null }]);
+    expect(await document()).toMatchObject({ status: 'completed', waitingOn: null, error: null });
   });
 
   test('a large document goes on at the page where its worker was lost', async () => {
@@ -219,7 +219,7 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
 
     expect(await bundle.items(job)).toMatchObject([{ status: 'in_progress' }]);
     expect(await bundle.work.heartbeat([fresh])).toHaveLength(1);
-    await bundle.work.release([fresh], { on: null, afterMs: 0, countsAsAttempt: false });
+    await bundle.work.release([fresh], { on: null, reason: null, afterMs: 0, countsAsAttempt: false });
     await bundle.drain();
     expect(await bundle.items(job)).toMatchObject([{ status: 'completed' }]);
   });
@@ -276,64 +276,6 @@ export function ingestSuite(open: Open, { hasVectors }: { hasVectors: boolean })
       [collection.id],
     );
     expect(Number((rows[0] as { count: string }).count)).toBe(0);
-  });
-
-  test('another index is built beside the one that is searched, switched to at once, and back', async () => {
-    const collection = await bundle.collection();
-    await bundle.ingest(collection, [
-      { externalId: 'a', text: `${PARAGRAPH}\n\n${PARAGRAPH}` },
-      { externalId: 'b', text: 'short' },
-    ]);
-    await bundle.drain();
-    const before = await bundle.visible(collection);
-
-    await bundle.collections.build(collection.id, {
-      embeddingModel: modelOf('m-build'),
-      chunk: { tokens: 20, overlap: 0 },
-    });
-    await bundle.build();
-    await bundle.ingest(collection, [{ externalId: 'b', text: 'short, changed meanwhile' }]);
-    await bundle.drain();
-    expect((await bundle.visible(collection)).lines.slice(0, -1)).toEqual(before.lines.slice(0, -1));
-    await bundle.build();
-    await bundle.drain();
-    await bundle.build();
-
-    const switched = await bundle.visible(collection);
-    expect(switched.lines.length).toBeGreaterThan(before.lines.length);
-    expect(switched.lines.at(-1)).toBe('b: short, changed meanwhile');
-    expect(await bundle.collections.byId(collection.id)).toMatchObject({
-      embeddingModel: modelOf('m-build'),
-      chunk: { tokens: 20 },
-    });
-
-    await bundle.collections.rollback(collection.id);
-    await bundle.build();
-    await bundle.drain();
-    await bundle.build();
-    expect((await bundle.visible(collection)).lines).toEqual([
-      ...before.lines.slice(0, -1),
-      'b: short, changed meanwhile',
-    ]);
-  });
-
-  test('the index store is told which index is searched: by the first documents, and by a switch', async () => {
-    const collection = await bundle.collection();
-    const told = () => bundle.activated.filter((line) => line.startsWith(collection.id));
-    await bundle.ingest(collection, [{ externalId: 'a', text: PARAGRAPH }]);
-    await bundle.drain();
-    const first = `${collection.id}: ${collection.activeVersion}`;
-    expect(told()).toEqual([first]);
-
-    const { id } = await bundle.collections.build(collection.id, {
-      embeddingModel: null,
-      chunk: { tokens: 20, overlap: 0 },
-    });
-    await bundle.build();
-    await bundle.drain();
-    expect(told()).toEqual([first]);
-    await bundle.build();
-    expect(told()).toEqual([first, `${collection.id}: ${id}`]);
   });
 
   test('a file is in the blob store until no content needs it', async () => {

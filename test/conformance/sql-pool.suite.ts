@@ -49,6 +49,23 @@ export function sqlPoolSuite(start: () => Promise<SqlPoolFixture>): void {
     expect({ rows, rowCount }).toEqual({ rows: [{ n: 2 }, { n: 3 }], rowCount: 2 });
   });
 
+  test('what is done in the background is done in the same database, and rolled back where it fails', async () => {
+    const { table, count } = await setup();
+    const background = pool.inBackground();
+    await background.query(`INSERT INTO ${table} VALUES (1)`);
+    await background.transaction(async (tx) => {
+      await tx.query(`INSERT INTO ${table} VALUES (2)`);
+    });
+    const failing = background.transaction(async (tx) => {
+      await tx.query(`INSERT INTO ${table} VALUES (3)`);
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+
+    expect(await count()).toBe(2);
+    expect((await background.query(`SELECT n FROM ${table} ORDER BY n`)).rows).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
   test('parameters of every kind come back as the values they were', async () => {
     const at = new Date('2026-02-03T04:05:06.789Z');
     const bytes = Buffer.from([0, 1, 2, 255]);

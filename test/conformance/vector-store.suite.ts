@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { fuseRanks, RANK_CONSTANT } from '../../rag/fusion.ts';
 import { countTerms, textTerms } from '../../rag/text-terms.ts';
-import type { Point, VectorIndex, VectorQuery, VectorStore } from '../../rag/vector-store.ts';
+import type { Hit, Point, VectorIndex, VectorQuery, VectorStore } from '../../rag/vector-store.ts';
 
 const START_LIMIT_MS = 60_000;
 
@@ -129,6 +130,33 @@ export function vectorStoreSuite(
     expect(lexical).toHaveLength(5);
     expect(dense.map(({ id }) => id)).toEqual(points.slice(0, 5).map(({ id }) => id));
   });
+
+  testVectors(
+    'a store that fuses both lists itself gives the order and scores that rag/fusion does',
+    async () => {
+      const points = Array.from({ length: 12 }, (_, number) =>
+        point(`p${number}`, 'shared '.repeat(number + 1), { vector: vector(1, number / 10, 0) }),
+      );
+      await store.upsert(index, points);
+      const asked = { terms: textTerms('shared'), vector: vector(1, 0, 0), limit: 20 };
+      const { lexical, dense } = await search(asked);
+
+      for (const weights of [
+        { lexical: 1, dense: 1 },
+        { lexical: 3, dense: 3 },
+        { lexical: 1, dense: 4 },
+      ]) {
+        const found = await search({ ...asked, fusion: { rankConstant: RANK_CONSTANT, weights } });
+        const fuse = (lists: Pick<typeof found, 'lexical' | 'dense'>) =>
+          fuseRanks([
+            { hits: lists.lexical, weight: weights.lexical },
+            { hits: lists.dense, weight: weights.dense },
+          ]);
+        const scores = (hits: readonly Hit[]) => new Map(rounded(hits).map(({ id, score }) => [id, score]));
+        expect(scores(found.fused ?? fuse(found))).toEqual(scores(fuse({ lexical, dense })));
+      }
+    },
+  );
 
   testVectors('only points of the documents asked for are found, and all of them', async () => {
     const points = Array.from({ length: 30 }, (_, number) =>

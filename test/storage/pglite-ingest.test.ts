@@ -3,21 +3,25 @@ import { join } from 'node:path';
 import { describe } from '@jest/globals';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
 import { ingestSuite } from '../conformance/ingest.suite.ts';
+import { reindexSuite } from '../conformance/reindex.suite.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 
-describe('ingest on the embedded store', () => {
-  ingestSuite(
-    async () => {
-      const directory = await newDataDirectory();
-      const pool = await createPglitePool({ dataDir: join(directory, 'pglite'), onFatal() {} });
-      return {
-        pool,
-        async close() {
-          await pool.close();
-          await rm(directory, { recursive: true, force: true });
-        },
-      };
+async function open() {
+  const directory = await newDataDirectory();
+  const pool = await createPglitePool({ dataDir: join(directory, 'pglite'), onFatal() {} });
+  return {
+    pool,
+    async close() {
+      await pool.close();
+      await rm(directory, { recursive: true, force: true });
     },
-    { hasVectors: true },
-  );
+  };
+}
+
+describe('ingest on the embedded store', () => {
+  ingestSuite(open, { hasVectors: true });
+});
+
+describe('another index on the embedded store', () => {
+  reindexSuite(open, { hasVectors: true });
 });

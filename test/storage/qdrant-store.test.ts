@@ -63,7 +63,7 @@ async function setup(reply: (request: Recorded, index: number) => Reply = () => 
 const EMPTY = { points: [] };
 const BOTH = {
   ...{ terms: ['red'], vector: vector(1, 0, 0), limit: 7, documentIds: ['doc_1'] },
-  fusion: { rankConstant: 60, weights: { lexical: 1, dense: 2 } },
+  fusion: { rankConstant: 60, weights: { lexical: 2, dense: 2 } },
 };
 const asEmpty = ({ path }: Recorded): Reply => {
   if (path.endsWith('/exists')) return { result: { exists: false } };
@@ -119,13 +119,14 @@ test('every request carries the key, and a search asks for its own index alone',
   ]);
 });
 
-test('words and meaning are fused by Qdrant itself, each asked within the index alone, by the formula that we use', async () => {
+test('words and meaning that weigh the same are fused by Qdrant itself, each asked within the index alone', async () => {
   const { store, requests } = await setup(() => ({
     result: { points: [{ id: 'p', version: 0, score: 0.5 }] },
   }));
   const found = await store.search(INDEX, BOTH);
 
-  expect(found).toEqual({ lexical: [], dense: [], fused: [{ id: 'p', score: 0.5 }] });
+  // Qdrant has no factor for the whole: 2 / (60 + rank) is twice what it gives.
+  expect(found).toEqual({ lexical: [], dense: [], fused: [{ id: 'p', score: 1 }] });
   const filter = {
     must: [
       { key: 'version', match: { value: 'ver_1' } },
@@ -138,9 +139,26 @@ test('words and meaning are fused by Qdrant itself, each asked within the index 
         { query: { indices: [expect.any(Number)], values: [1] }, using: 'words', limit: 7, filter },
         { query: [1, 0, 0], using: 'meaning', limit: 7, filter },
       ],
-      query: { rrf: { k: 60, weights: [1, 2] } },
+      // The best of a list has rank 0 there, and 1 here.
+      query: { rrf: { k: 61 } },
       ...{ filter, limit: 7, with_payload: false },
     },
+  ]);
+});
+
+test('lists that weigh differently come as two, for Qdrant weighs ranks and not what a list says', async () => {
+  const { store, requests } = await setup(({ body }) => {
+    const { using } = body as { using: string };
+    return { result: { points: [{ id: using, version: 0, score: 0.5 }] } };
+  });
+  const fusion = { rankConstant: 60, weights: { lexical: 1, dense: 2 } };
+  expect(await store.search(INDEX, { ...BOTH, fusion })).toEqual({
+    lexical: [{ id: 'words', score: 0.5 }],
+    dense: [{ id: 'meaning', score: 0.5 }],
+  });
+  expect(requests.map(({ body }) => body)).toEqual([
+    expect.not.objectContaining({ prefetch: expect.anything() }),
+    expect.not.objectContaining({ prefetch: expect.anything() }),
   ]);
 });
 

@@ -19,6 +19,18 @@ export const Collection = z.object({
       embedding_model: MaybeText,
       chunk: ChunkSettings,
       documents: z.object({ ready: Count, failed: Count, total: Count }),
+      failures: z
+        .array(
+          z.object({
+            document_id: z.string(),
+            external_id: z.string(),
+            reason_code: MaybeText,
+            error: MaybeText,
+          }),
+        )
+        .describe(
+          'the first 20 documents that it could not take in; while there are any, it is not switched to',
+        ),
     })
     .nullable()
     .describe('an index that is built beside the one that is searched'),
@@ -36,7 +48,7 @@ const Stage = z.enum(['parse', 'chunk', 'embed', 'index', 'publish']).nullable()
 const Progress = {
   stage: Stage,
   reason_code: MaybeText,
-  error: MaybeText,
+  error: MaybeText.describe('why it failed, or what it waits for'),
   waiting_on: MaybeText.describe('embedder_down, rate_limited, index_down or storage_full'),
 };
 

@@ -88,6 +88,17 @@ const COLLECTIONS: Operation[] = [
   {
     ...RAG,
     method: 'post',
+    path: '/api/v1/rag/collections/{name}/switch',
+    id: 'switchCollection',
+    summary: 'Switches to the index that is built, without what failed',
+    description:
+      'By itself the index that is built is switched to once it has every document. Those that it could not take in are failed documents then, found no more until they are sent again, another index takes them, or the collection is rolled back.',
+    answers: answers('The collection.', Collection),
+    errors: ['conflict', 'forbidden', 'store_unavailable'],
+  },
+  {
+    ...RAG,
+    method: 'post',
     path: '/api/v1/rag/collections/{name}/verify',
     id: 'verifyCollection',
     summary: 'Holds the index against the rows, and mends both',

@@ -27,7 +27,7 @@ export function Documents() {
             <td>${count(one.document_count)}</td>
             <td>${count(one.chunk_count)}</td>
             <td>${one.embedding_model ?? 'words only'}</td>
-            <td>${one.reindex ? `building: ${count(one.reindex.documents.ready)} / ${count(one.reindex.documents.total)}` : '–'}</td>
+            <td>${one.reindex ? building(one.reindex.documents) : '–'}</td>
             <td>${time(one.created_at)}</td>
           </tr>`,
         )}
@@ -45,6 +45,11 @@ const readCollections = () => call('/api/v1/rag/collections?limit=100');
 
 /** @returns {Promise<RagHealth>} */
 const readHealth = () => call('/api/v1/rag/health');
+
+/** @param {{ ready: number, failed: number, total: number }} documents */
+function building({ ready, failed, total }) {
+  return `building: ${count(ready)} / ${count(total)}${failed > 0 ? `, ${count(failed)} failed` : ''}`;
+}
 
 /** @param {{ onMade: () => void }} props */
 function NewCollection({ onMade }) {
