@@ -36,11 +36,15 @@ export async function accept(
   { runs, keyGate, ...staying }: AcceptDeps,
   { res, idempotency, prepare }: Acceptance,
 ): Promise<StartedRun> {
-  const { principal } = contextOf(res);
+  const context = contextOf(res);
+  const { principal } = context;
   requireStaying(staying, principal);
   const { keyName, weight } = principal;
   const known = idempotency && (await runs.replay(keyName, idempotency));
-  if (known) return { run: known, replayed: true };
+  if (known) {
+    context.runId = known.id;
+    return { run: known, replayed: true };
+  }
   const { models, estimate, start } = await prepare();
   const pass: KeyPass | null = await keyGate.accept(principal, {
     models,
@@ -49,6 +53,7 @@ export async function accept(
   });
   try {
     const started = await start({ keyName, weight, idempotency });
+    context.runId = started.run.id;
     if (started.replayed) pass?.cancel();
     const { prompt, completion } = estimate();
     pass?.settle(prompt + completion);

@@ -58,6 +58,7 @@ export async function answerKeyed(deps: KeyedCallDeps, call: KeyedCall): Promise
     if (!res.writableFinished) left.abort(new AppError('client_closed', 'The client closed the connection.'));
   });
   const { run, replayed } = await startOrJoin(deps, call);
+  contextOf(res).runId = run.id;
   markReplayed(res, replayed);
   if (call.cancelOnDisconnect) cancelWith(left.signal, deps.runs, run);
   const reply = createModelReply(res, run.id as string as JobId, jobFactsOf(run).model ?? '');

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import type { Principal } from '../access/authenticator.ts';
-import type { RequestId } from '../core/ids.ts';
+import type { RequestId, RunId } from '../core/ids.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 
 /** What is known of a request beside its own parts. */
@@ -12,6 +12,8 @@ export interface RequestContext {
   principal: Principal;
   /** Its own part of a trace, while traces are taken. */
   trace?: TraceContext;
+  /** The accepted work that it has started, or found. */
+  runId?: RunId;
 }
 
 export function setContext(res: Response, context: RequestContext): void {

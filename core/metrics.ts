@@ -9,6 +9,11 @@ interface Histogram<L extends string> {
   observe(labels: Labels<L>, value: number): void;
 }
 
+interface Tally<L extends string> {
+  /** `counts`: by bucket, and one more for what is above them all. */
+  add(labels: Labels<L>, counts: readonly number[], sum: number): void;
+}
+
 interface Reading<L extends string> {
   labels: Labels<L>;
   value: number;
@@ -26,6 +31,8 @@ export interface Metrics {
   counter<const L extends string>(metric: MetricName<L>): Counter<L>;
   /** `buckets`: upper bounds, rising. */
   histogram<const L extends string>(metric: MetricName<L> & { buckets: readonly number[] }): Histogram<L>;
+  /** A histogram of what was counted elsewhere. */
+  tally<const L extends string>(metric: MetricName<L> & { buckets: readonly number[] }): Tally<L>;
   /** Read whenever somebody looks: what `read` gives is all there is. One that throws, or takes longer than a second, has
    *  no series at that look. */
   gauge<const L extends string>(
@@ -46,6 +53,7 @@ export interface MetricsPage {
 export const NO_METRICS: Metrics = {
   counter: () => ({ add() {} }),
   histogram: () => ({ observe() {} }),
+  tally: () => ({ add() {} }),
   gauge() {},
 };
 

@@ -116,7 +116,12 @@ export function createOtlpTracing(options: OtlpTracingOptions): Tracing & { clos
   };
 }
 
-function endSpan(span: ApiSpan, { name, attributes = {}, error }: Parameters<Span['end']>[0] & object): void {
+function endSpan(
+  span: ApiSpan,
+  { name, attributes = {}, error, link }: Parameters<Span['end']>[0] & object,
+): void {
+  const linked = link && trace.getSpanContext(toContext(link));
+  if (linked) span.addLink({ context: linked });
   if (name !== undefined) span.updateName(name);
   span.setAttributes(attributes);
   if (error !== undefined) {

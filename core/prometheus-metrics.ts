@@ -27,6 +27,13 @@ export function createPrometheusMetrics(): PrometheusMetrics {
       const histogram = new Histogram({ ...metric, labelNames: labels, buckets: [...buckets], registers });
       return { observe: (values, value) => histogram.observe(values, value) };
     },
+    tally({ name, help, buckets }) {
+      const tally = createTally(name, buckets);
+      const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: tally.values() });
+      // prom-client's own histograms take one value at a time; of a metric its registry asks no more than this.
+      registry.registerMetric({ name, get } as unknown as Histogram);
+      return { add: tally.add };
+    },
     gauge({ labels, ...metric }, read) {
       new Gauge({
         ...metric,
@@ -47,6 +54,36 @@ export function createPrometheusMetrics(): PrometheusMetrics {
         });
         return reading;
       },
+    },
+  };
+}
+
+function createTally(name: string, buckets: readonly number[]) {
+  const series = new Map<string, { labels: object; counts: number[]; sum: number }>();
+  return {
+    add(labels: Readonly<Record<string, string>>, counts: readonly number[], sum: number): void {
+      const key = JSON.stringify(labels);
+      let one = series.get(key);
+      if (!one) {
+        one = { labels, counts: new Array<number>(buckets.length + 1).fill(0), sum: 0 };
+        series.set(key, one);
+      }
+      for (const [index, count] of counts.entries()) one.counts[index] = (one.counts[index] ?? 0) + count;
+      one.sum += sum;
+    },
+    values() {
+      return Array.from(series.values(), ({ labels, counts, sum }) => {
+        let total = 0;
+        const bounded = [...buckets, '+Inf'].map((le, index) => {
+          total += counts[index] ?? 0;
+          return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: total };
+        });
+        return [
+          ...bounded,
+          { metricName: `${name}_sum`, labels, value: sum },
+          { metricName: `${name}_count`, labels, value: total },
+        ];
+      }).flat();
     },
   };
 }

@@ -15,6 +15,8 @@ interface SpanEnd {
   attributes?: SpanAttributes;
   /** What went wrong, in one word. */
   error?: string | undefined;
+  /** A trace of its own that has begun here. */
+  link?: TraceContext | undefined;
 }
 
 /** A part of a trace. Its name and attributes hold no prompt, no answer and no key. */

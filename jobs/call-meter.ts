@@ -3,6 +3,7 @@ import type { Ledger } from './ledger.ts';
 import type { LedgerEntry } from './ledger-store.ts';
 import type { ModelJob } from './model-job.ts';
 import type { AnswerFacts } from './reply-bus.ts';
+import { createTokenClock } from './token-gaps.ts';
 
 interface CallMeterOptions {
   id: JobId;
@@ -42,6 +43,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   let firstTokenMs: number | null = null;
   let begun = { server: null as string | null, attempts: 0 };
   let pieces = 0;
+  const gaps = createTokenClock();
 
   return {
     taken() {
@@ -53,17 +55,20 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
       begun = { server: start.server, attempts: start.attempts };
     },
     pieces(count) {
-      firstTokenMs ??= performance.now() - arrivedMs;
+      const nowMs = performance.now();
+      firstTokenMs ??= nowMs - arrivedMs;
+      gaps.came(count, nowMs);
       pieces += count;
     },
     queuedMs,
     factsSoFar: () => ({ ...begun, parkedMs, promptTokens: null, completionTokens: null }),
     end(facts, outcome) {
       parkedMs = facts.parkedMs;
+      const { priority, stream, progress } = job;
       const succeeded = outcome.outcome === 'succeeded';
       if (succeeded) firstTokenMs ??= performance.now() - arrivedMs;
       const chargedTokens = chargeFor(facts, succeeded);
-      ledger.record({ ...toEntry(facts, outcome), chargedTokens }, job);
+      ledger.record({ ...toEntry(facts, outcome), chargedTokens }, { priority, stream, progress, gaps });
       return chargedTokens;
     },
   };

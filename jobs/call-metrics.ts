@@ -28,7 +28,7 @@ export function createCallMetrics({
       meters.queueWait.observe({ class: modelClass, priority: job.priority }, entry.queuedMs / 1_000);
     }
     countTokens(entry, model);
-    if (job.stream || job.progress !== undefined) measurePace(entry, model);
+    if (job.stream || job.progress !== undefined) measurePace(entry, job, model);
   };
 
   function countTokens({ promptTokens, completionTokens, model: name }: LedgerEntry, model: string): void {
@@ -41,14 +41,10 @@ export function createCallMetrics({
   }
 
   /** Only of an answer that comes piece by piece. */
-  function measurePace(
-    { firstTokenMs, totalMs, completionTokens, outcome }: LedgerEntry,
-    model: string,
-  ): void {
+  function measurePace({ firstTokenMs }: LedgerEntry, { gaps }: RecordedJob, model: string): void {
     if (firstTokenMs === null) return;
     meters.firstToken.observe({ model }, firstTokenMs / 1_000);
-    if (outcome !== 'succeeded' || completionTokens === null || completionTokens < 2) return;
-    meters.interToken.observe({ model }, (totalMs - firstTokenMs) / (completionTokens - 1) / 1_000);
+    if (gaps) meters.interToken.add({ model }, gaps.counts, gaps.sumSeconds);
   }
 }
 
@@ -87,9 +83,9 @@ function createMeters(metrics: Metrics) {
       labels: ['model'],
       buckets: SECONDS_BUCKETS,
     }),
-    interToken: metrics.histogram({
+    interToken: metrics.tally({
       name: 'citadel_inter_token_seconds',
-      help: 'Mean time between two tokens of a streamed answer, from its first token on.',
+      help: 'Time between two tokens of a streamed answer; what comes together shares the time before it.',
       labels: ['model'],
       buckets: SHORT_SECONDS_BUCKETS,
     }),

@@ -2,6 +2,7 @@ import { toAppError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { LedgerEntry, LedgerStore } from './ledger-store.ts';
 import type { ModelJob } from './model-job.ts';
+import type { TokenGaps } from './token-gaps.ts';
 
 /** Keeps what is to be written, and writes it in batches off the request's path. */
 export interface Ledger {
@@ -17,7 +18,7 @@ export interface Ledger {
 }
 
 /** What of the job that ended is not in its line, and is measured all the same. */
-export type RecordedJob = Pick<ModelJob, 'priority' | 'stream' | 'progress'>;
+export type RecordedJob = Pick<ModelJob, 'priority' | 'stream' | 'progress'> & { gaps?: TokenGaps };
 
 interface LedgerOptions {
   store: LedgerStore;

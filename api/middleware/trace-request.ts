@@ -28,7 +28,9 @@ export function traceRequest(tracing: Tracing): RequestHandler {
           'http.response.status_code': status,
           'citadel.request_id': context.requestId,
           'citadel.job_id': jobIdOf(res),
+          'citadel.run_id': context.runId,
         },
+        link: context.runId && tracing.rootOf(context.runId),
         error: status >= 500 ? String(status) : undefined,
       });
     });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, constants, statfs } from 'node:fs/promises';
+import { access, constants, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { Config } from '../../core/config.ts';
@@ -29,6 +29,9 @@ export function directoryCheck({ dataDir, databaseUrl }: Config, server: Running
       if (server) return [ok(`${dataDir} is in use by the Citadel at ${server.url}`)];
       if (databaseUrl !== undefined && !existsSync(dataDir)) return [ok('not needed: the database has all')];
       const place = nearestThere(dataDir);
+      if (!(await stat(place)).isDirectory()) {
+        return [problem(`${place} is not a directory`, 'Move it away, or set CITADEL_DATA_DIR.')];
+      }
       const isWritable = await access(place, constants.W_OK | constants.X_OK).then(
         () => true,
         () => false,
@@ -65,9 +68,11 @@ export function portCheck({ host, port }: Config, server: RunningServer | null):
       if (port === 0) return [ok('any free one')];
       const reason = await whyTaken(host, port);
       if (reason === null) return [ok(`${host}:${port} is free`)];
-      const cure = 'Set PORT to another one, or stop what listens there.';
       if (reason !== 'EADDRINUSE')
-        return [problem(`${host}:${port} cannot be listened on (${reason})`, cure)];
+        return [
+          problem(`${host}:${port} cannot be listened on (${reason})`, LISTEN_CURES[reason] ?? HOST_CURE),
+        ];
+      const cure = 'Set PORT to another one, or stop what listens there.';
       if (server?.url.endsWith(`:${port}`) || (await isCitadel({ host, port }))) {
         return [ok(`${host}:${port} is held by a running Citadel`)];
       }
@@ -75,6 +80,12 @@ export function portCheck({ host, port }: Config, server: RunningServer | null):
     },
   };
 }
+
+const HOST_CURE =
+  'Set HOST to an address of this machine: 127.0.0.1 for this machine alone, 0.0.0.0 for all of its addresses.';
+const LISTEN_CURES: Record<string, string> = {
+  EACCES: 'Set PORT to 1024 or above, or give whoever runs Citadel the right to lower ones.',
+};
 
 function nearestThere(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestThere(dirname(path));

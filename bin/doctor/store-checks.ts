@@ -134,7 +134,10 @@ export function redisCheck({ redisUrl, allowUnsafeRedis }: Config): Check {
         return [ok('not configured: the queues are in the database, for one process')];
       const result = await examineRedis(redisUrl).catch((error: Error) => error);
       if (result instanceof Error) {
-        const cure = 'Start it, and see that REDIS_URL names its host, port and password.';
+        const isRefused = /^(NOAUTH|WRONGPASS|NOPERM)/.test(result.message);
+        const cure = isRefused
+          ? 'Put its user and password into REDIS_URL: redis://user:password@host:6379 (no user: redis://:password@host:6379).'
+          : 'Start it, and see that REDIS_URL names the host and port of a Redis.';
         return [problem(`it cannot be used: ${result.message}`, cure)];
       }
       const { version, faults, clockMs } = result;

@@ -12,6 +12,8 @@ const USER_KEY = 'sk-user-0123456789';
 const ADMIN_KEY = 'sk-admin-0123456789';
 const PROMPT = 'a prompt that nobody else reads';
 const FAILING_ONCE = 'sim:flaky-500';
+/** 30 ms between its tokens. */
+const PACED = 'sim:token=30+tokens=10';
 const PRICE = { input: 2_000_000, output: 3_000_000 };
 
 let bundle: WorkBundle;
@@ -22,7 +24,7 @@ beforeAll(async () => {
       CITADEL_API_KEYS: `boss:admin:${ADMIN_KEY},ann:user:${USER_KEY}`,
       CITADEL_PRICES: JSON.stringify({ [CHAT_MODEL]: PRICE }),
     },
-    models: [CHAT_MODEL, FAILING_ONCE, 'sim-embed'],
+    models: [CHAT_MODEL, FAILING_ONCE, PACED, 'sim-embed'],
     registration: { max_concurrency: 7 },
   });
 }, START_LIMIT_MS);
@@ -110,15 +112,23 @@ describe('what is counted', () => {
   test('a stream counts by when its first token came, and how far apart the others were', async () => {
     const { page: before } = await scrape();
     await send(CHAT_MODEL);
-    const grown = await growth(
-      [
-        ['citadel_first_token_seconds_count', { model: CHAT_MODEL }],
-        ['citadel_inter_token_seconds_count', { model: CHAT_MODEL }],
-      ],
-      () => send(CHAT_MODEL, { stream: true }),
+    const grown = await growth([['citadel_first_token_seconds_count', { model: CHAT_MODEL }]], () =>
+      send(CHAT_MODEL, { stream: true }),
     );
 
-    expect(grown).toEqual([1, 1]);
+    expect(grown).toEqual([1]);
+    const [gaps = 0, sum = 0, inBuckets = 0] = await growth(
+      [
+        ['citadel_inter_token_seconds_count', { model: PACED }],
+        ['citadel_inter_token_seconds_sum', { model: PACED }],
+        ['citadel_inter_token_seconds_bucket', { model: PACED, le: '+Inf' }],
+      ],
+      () => send(PACED, { stream: true }),
+    );
+    // One for each token but the first; nearly all of the time lies between them.
+    expect(gaps).toBeGreaterThanOrEqual(9);
+    expect(inBuckets).toBe(gaps);
+    expect(sum).toBeGreaterThan(9 * 0.025);
     // An answer that comes as a whole has no first token.
     const { page: after } = await scrape();
     const count = (page: PrometheusText) =>

@@ -1,5 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createPgPool } from '../../storage/pg-pool.ts';
 import { type CitadelFleet, type FleetProcess, spawnCitadel, startFleet } from '../support/citadel-fleet.ts';
 import { freePort } from '../support/free-port.ts';
 import { postgresService, startPostgres } from '../support/postgres.ts';
@@ -23,7 +25,7 @@ async function examine(env: Record<string, string>) {
   return { code, ok: report.ok, findings: report.findings, of, text: one.stdout() + one.stderr() };
 }
 
-test(
+test.concurrent(
   'a configuration that is wrong is told of with every problem',
   async () => {
     const { code, of } = await examine({ CITADEL_LIMITS_ATTEMPTS: 'many', LOG_LEVEL: 'loud' });
@@ -41,7 +43,7 @@ test(
 );
 
 describeWith(redisService, 'with all that can be wrong', () => {
-  test(
+  test.concurrent(
     'it finds each, says what to do, ends in time, and shows no secret',
     async () => {
       const [redis, silent] = await Promise.all([startRedis(['--appendonly', 'no']), listenSilently()]);
@@ -81,14 +83,41 @@ describeWith(redisService, 'with all that can be wrong', () => {
   );
 });
 
+describeWith(redisService, 'with settings that cannot be used here', () => {
+  test.concurrent(
+    'the cure names the setting that is to be changed',
+    async () => {
+      const redis = await startRedis();
+      try {
+        const { of, text } = await examine({
+          HOST: '192.0.2.1',
+          CITADEL_DATA_DIR: fileURLToPath(import.meta.url),
+          REDIS_URL: redis.url.replace('//', '//nobody:another-word@'),
+        });
+
+        const cureOf = (check: string) => of(check).find(({ status }) => status === 'problem')?.cure;
+        expect(cureOf('port')).toMatch(/^Set HOST to an address of this machine/);
+        expect(cureOf('data directory')).toMatch(/set CITADEL_DATA_DIR/);
+        expect(cureOf('redis')).toMatch(/password into REDIS_URL/);
+        expect(text).not.toContain('another-word');
+      } finally {
+        await redis.stop();
+      }
+    },
+    LIMIT_MS,
+  );
+});
+
 describeWith(postgresService, 'with a Postgres', () => {
-  test(
+  test.concurrent(
     'it tells its version, schema, clock and what it lacks, and changes nothing in it',
     async () => {
       const postgres = await startPostgres();
       try {
         const { of } = await examine({ DATABASE_URL: postgres?.url ?? '', HOST: '0.0.0.0' });
-        const again = await examine({ DATABASE_URL: postgres?.url ?? '', HOST: '0.0.0.0' });
+        const pool = createPgPool(postgres?.url ?? '');
+        const { rows } = await pool.query(`SELECT nspname FROM pg_namespace WHERE nspname = 'citadel'`);
+        await pool.close();
 
         expect(of('database').map(({ found }) => found)).toEqual(
           expect.arrayContaining([
@@ -97,7 +126,7 @@ describeWith(postgresService, 'with a Postgres', () => {
             expect.stringMatching(/fsync or synchronous_commit is off/),
           ]),
         );
-        expect(again.of('database')).toEqual(of('database'));
+        expect(rows).toEqual([]);
         expect(of('clock')).toEqual([
           expect.objectContaining({ status: 'ok', found: expect.stringContaining('of the database') }),
         ]);

@@ -143,6 +143,13 @@ describeWith(redisService, 'a trace', () => {
     const spans = await spansOf(root.traceId, 6);
     const named = (name: string) => spans.find((span) => span.name === name);
 
+    // Its caller's trace says where it goes on.
+    const [request] = await spansOf(caller.traceId, 1);
+    expect(request).toMatchObject({
+      ...{ kind: KIND.server, parentSpanId: caller.spanId },
+      attributes: { 'citadel.run_id': id },
+      links: [{ traceId: root.traceId, spanId: root.spanId }],
+    });
     expect(root).toMatchObject({
       parentSpanId: undefined,
       kind: KIND.internal,

@@ -10,6 +10,7 @@ export interface SeenSpan {
   parentSpanId: string | undefined;
   attributes: Record<string, unknown>;
   events: string[];
+  links: { traceId: string; spanId: string }[];
   isError: boolean;
   service: unknown;
 }
@@ -39,6 +40,7 @@ interface ExportRequest {
         parentSpanId?: string;
         attributes: Attributes;
         events?: { name: string }[];
+        links?: { traceId: string; spanId: string }[];
         status?: { code?: number };
       }[];
     }[];
@@ -81,13 +83,16 @@ function readSpans({ resourceSpans }: ExportRequest): SeenSpan[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) => {
     const service = readAttributes(resource.attributes)['service.name'];
     return scopeSpans.flatMap(({ spans }) =>
-      spans.map(({ name, kind, traceId, spanId, parentSpanId, attributes, events = [], status }) => ({
-        ...{ name, kind, traceId, spanId, service },
-        parentSpanId: parentSpanId || undefined,
-        attributes: readAttributes(attributes),
-        events: events.map((event) => event.name),
-        isError: status?.code === ERROR,
-      })),
+      spans.map(
+        ({ name, kind, traceId, spanId, parentSpanId, attributes, events = [], links = [], status }) => ({
+          ...{ name, kind, traceId, spanId, service },
+          parentSpanId: parentSpanId || undefined,
+          attributes: readAttributes(attributes),
+          events: events.map((event) => event.name),
+          links: links.map((link) => ({ traceId: link.traceId, spanId: link.spanId })),
+          isError: status?.code === ERROR,
+        }),
+      ),
     );
   });
 }
