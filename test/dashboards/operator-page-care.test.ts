@@ -110,7 +110,7 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
     await form.getByLabel('requests/min').fill('30');
     await form.getByLabel('at once').fill('2');
     await form.getByLabel('token budget').fill('');
-    await page.keyboard.press('Enter');
+    await form.getByLabel('token budget').press('Enter');
     await bundle.becomes('[data-key=app] td >> nth=2', /^30$/);
 
     const { data } = await bundle.read('/api/v1/keys');
@@ -124,6 +124,7 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
       expires_at: '2099-01-02T03:04:05.000Z',
     });
     await row.getByRole('button', { name: 'Change' }).click();
+    await form.locator('select:focus').waitFor();
     await page.keyboard.press('Escape');
     await form.waitFor({ state: 'detached' });
   });
