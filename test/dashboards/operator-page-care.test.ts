@@ -9,6 +9,7 @@ import { describeWith } from '../support/services.ts';
 import { AUTH, openOperatorPage, type PageBundle } from './page-bundle.ts';
 
 const VIEWS = ['overview', 'jobs', 'runs', 'documents', 'documents/handbook', 'playground', 'keys'];
+const ENDLESS_CHAT = 'sim:token=1000+tokens=100';
 const TABS_MAX = 60;
 const RECOVERY_MS = 40_000;
 
@@ -36,7 +37,7 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
   let page: Page;
 
   beforeAll(async () => {
-    bundle = await openOperatorPage({ models: ['sim-chat', 'sim-embed'] });
+    bundle = await openOperatorPage({ models: ['sim-chat', 'sim-embed', ENDLESS_CHAT] });
     ({ citadel, page } = bundle);
     await bundle.signIn();
   }, START_LIMIT_MS);
@@ -109,7 +110,7 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
     await form.getByLabel('requests/min').fill('30');
     await form.getByLabel('at once').fill('2');
     await form.getByLabel('token budget').fill('');
-    await page.keyboard.press('Enter');
+    await form.getByLabel('token budget').press('Enter');
     await bundle.becomes('[data-key=app] td >> nth=2', /^30$/);
 
     const { data } = await bundle.read('/api/v1/keys');
@@ -123,6 +124,7 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
       expires_at: '2099-01-02T03:04:05.000Z',
     });
     await row.getByRole('button', { name: 'Change' }).click();
+    await form.locator('select:focus').waitFor();
     await page.keyboard.press('Escape');
     await form.waitFor({ state: 'detached' });
   });
@@ -165,11 +167,27 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
     ]);
   });
 
+  test('Escape stops an answer in the playground, and its job with it', async () => {
+    await bundle.open('playground');
+    await page.getByLabel('Model').selectOption(ENDLESS_CHAT);
+    await page.getByLabel('Message').fill('Go on for ever');
+    await page.keyboard.press('Enter');
+    const job = page.getByRole('link', { name: 'The job behind it' });
+    await job.waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'New chat' }).waitFor();
+    expect(await page.locator('main [role=alert]').count()).toBe(0);
+    await job.click();
+
+    await bundle.becomes('h1 .badge', 'cancelled');
+  });
+
   test('a key is enough to get everywhere: what has the focus is named, and can be seen', async () => {
     await bundle.post('/api/v1/orchestrate', {
       kind: 'embedding',
       request: { model: 'sim-embed', input: 'text' },
     });
+    await bundle.open('overview');
     await page.reload();
     await page.locator('#totals').waitFor();
     await page.keyboard.press('Tab');

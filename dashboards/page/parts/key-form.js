@@ -1,6 +1,6 @@
 import { call } from '../api.js';
 import { html } from '../html.js';
-import { useEffect, useRef, useState } from '../vendor/preact-hooks.js';
+import { useLayoutEffect, useRef, useState } from '../vendor/preact-hooks.js';
 import { Failure } from './marks.js';
 
 /** @import { ApiKey, FormEvent } from '../answers.ts' */
@@ -18,7 +18,8 @@ const LIMITS = /** @type {const} */ ([
 export function KeyForm({ known, onDone, onLeave }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const first = useRef(/** @type {HTMLSelectElement | null} */ (null));
-  useEffect(() => {
+  // At once: later it would take the focus from whoever types already.
+  useLayoutEffect(() => {
     if (known) first.current?.focus();
   }, []);
 

@@ -49,24 +49,11 @@ export function Playground() {
   const stopOnEscape = ({ key }) => {
     if (key === 'Escape') running.current?.abort();
   };
-  const end = useRef(/** @type {HTMLFormElement | null} */ (null));
-  // Whoever looks at the end goes on to see it; who has scrolled up to read is left there.
-  useEffect(() => {
-    const { scrollHeight } = document.documentElement;
-    if (scrollHeight - window.scrollY - window.innerHeight < NEAR_END_PX)
-      end.current?.scrollIntoView({ block: 'end' });
-  }, [messages]);
+  const end = useFollow(messages);
 
   return html`
     <h1>Playground</h1>
-    <div class="chat" id="chat" aria-live="polite" aria-busy=${isBusy}>
-      ${messages.map(
-        ({ role, content, jobId }, index) => html`<article key=${index} class=${`message is-${role}`}>
-          <p>${content}</p>
-          ${jobId && html`<a href=${`#/jobs/${jobId}`}>The job behind it</a>`}
-        </article>`,
-      )}
-    </div>
+    <${Messages} messages=${messages} isBusy=${isBusy} />
     <${Failure} error=${error ?? modelsError} />
     <form class="composer" ref=${end} onSubmit=${send} onKeyDown=${stopOnEscape}>
       <label>Model
@@ -80,6 +67,29 @@ export function Playground() {
       ${messages.length > 0 && !isBusy && html`<button type="button" class="plain" onClick=${() => setMessages([])}>New chat</button>`}
     </form>
   `;
+}
+
+/** What was said. It is read out when an answer is whole. @param {{ messages: Message[], isBusy: boolean }} props */
+function Messages({ messages, isBusy }) {
+  return html`<div class="chat" id="chat" aria-live="polite" aria-busy=${isBusy}>
+    ${messages.map(
+      ({ role, content, jobId }, index) => html`<article key=${index} class=${`message is-${role}`}>
+        <p>${content}</p>
+        ${jobId && html`<a href=${`#/jobs/${jobId}`}>The job behind it</a>`}
+      </article>`,
+    )}
+  </div>`;
+}
+
+/** Whoever looks at the end goes on to see it; who has scrolled up to read is left there. @param {Message[]} messages */
+function useFollow(messages) {
+  const end = useRef(/** @type {HTMLFormElement | null} */ (null));
+  useEffect(() => {
+    const { scrollHeight } = document.documentElement;
+    if (scrollHeight - window.scrollY - window.innerHeight < NEAR_END_PX)
+      end.current?.scrollIntoView({ block: 'end' });
+  }, [messages]);
+  return end;
 }
 
 /** @param {KeyboardEvent & { currentTarget: HTMLTextAreaElement }} event */
