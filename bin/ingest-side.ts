@@ -81,18 +81,9 @@ export async function openIngestSide(deps: IngestSideDeps): Promise<IngestSide> 
     runner.nudge();
     news.ring();
   };
-  const ingests = createIngestService({
-    store: createPostgresIngestStore(store),
-    blobs,
-    nudge,
-    tell: news.tell,
-  });
-  const builds = createIndexBuilds({
-    collections: rag.collections,
-    vectors,
-    nudge,
-    logger,
-  });
+  const rows = createPostgresIngestStore(store);
+  const ingests = createIngestService({ store: rows, blobs, nudge, tell: news.tell });
+  const builds = createIndexBuilds({ collections: rag.collections, vectors, nudge, logger });
   const sweep = createRagSweep({
     store: createPostgresSweepStore(background),
     vectors,
