@@ -17,14 +17,14 @@ what the tables say must agree, to the last value.
 
   --seed <n>       the same seed makes the same workflows and faults [the day]
   --minutes <n>    how long there are faults [2.25]
-  --quick          a look of 45 s at always the same: --minutes 0.75 --seed 1, with 40 runs and 10 kills at least
+  --quick          a look of 45 s at always the same: --minutes 0.75 --seed 6, with 40 runs and 10 kills at least
   --embedded       one "citadel up" with its embedded store instead
   --no-fencing     results of attempts that are over count as well: must fail
   --help           this text
 
 Needs redis-server and Postgres, except with --embedded. The exit code is 1 when a bound is broken.`;
 
-const QUICK = { seed: '1', minutes: '0.75' };
+const QUICK = { seed: '6', minutes: '0.75' };
 
 /** Throws an Error for the caller. */
 export function parseOptions(args: string[]): Options {
