@@ -104,7 +104,9 @@ async function persist<T>(
 
 function isPassing(error: unknown): boolean {
   if (!(error instanceof CitadelError)) return false;
-  return error.status === null || error.status === 429 || error.status >= 500;
+  const { status } = error;
+  // 408: to a process that was frozen while it came in.
+  return status === null || status === 408 || status === 429 || status >= 500;
 }
 
 async function unlessConflict(sent: Promise<void>): Promise<void> {

@@ -28,8 +28,8 @@ export const FAIL_POINT_NAMES = FAIL_POINTS.map(([name]) => name);
 // A lease is 15 s: what wakes up after that has lost its steps.
 const FREEZE_MS = [17_500, 23_000] as const;
 /** What does not come to its point in this time is not frozen. */
-export const FREEZE_WITHIN_MS = 15_000;
-const FREEZE_PASS_MAX = 3;
+export const FREEZE_WITHIN_MS = 20_000;
+const FREEZE_PASS_MAX = 2;
 
 /** Faults for `forMs`, in order. At most one process is frozen at a time. */
 export function planFaults(

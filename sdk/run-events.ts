@@ -75,7 +75,8 @@ export async function* readRunEvents(
 
 function mayReturn(error: unknown): boolean {
   if (!(error instanceof CitadelError)) return true;
-  return error.status === null || error.status === 429 || error.status >= 500;
+  const { status } = error;
+  return status === null || status === 408 || status === 429 || status >= 500;
 }
 
 function parseRunEvent({ id, type, data }: StreamEvent): RunEvent {

@@ -92,12 +92,15 @@ describe('run.events', () => {
     expect(server.requests[0]?.headers['last-event-id']).toBe('7');
   });
 
-  test('a server that is away for a moment is asked again', async () => {
+  test.each([
+    [503, 'store_unavailable'],
+    [408, 'request_timeout'],
+  ])('a server that answers %i for a moment is asked again', async (status, code) => {
     const answer = inTurn<'away' | 'there'>('away', 'there');
     const { client } = await setupClient({
       [EVENTS]: (res) =>
         answer() === 'away'
-          ? sendJson(res, { error: { message: 'no', code: 'store_unavailable' } }, 503)
+          ? sendJson(res, { error: { message: 'no', code } }, status)
           : sendStream(res, [durable(1, 'run.cancelled')]),
     });
 

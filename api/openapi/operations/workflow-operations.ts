@@ -42,7 +42,7 @@ const START_ERRORS = [
 const STEERING = {
   cancel: 'Cancels a run',
   pause: 'Lets no further step begin',
-  resume: 'Lets a paused run go on',
+  resume: 'Lets a paused run go on; one that has used up its budget of tokens has it once more',
   retry: 'Makes the steps that have failed again',
 };
 
