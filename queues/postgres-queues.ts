@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createPostgresBackend, type PgPool, type PgPoolClient, Queue, runMigrations, Worker } from 'bullmq';
+import { createPostgresBackend, type PgPool, type PgPoolClient, Queue, runMigrations } from 'bullmq';
 import type { QuotaWindows } from '../access/quota-windows.ts';
 import type { InboxId } from '../core/ids.ts';
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts';
@@ -11,6 +11,7 @@ import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
 import { type BullmqStore, WORKER_OPTIONS } from './bullmq-store.ts';
 import { createClassQueues } from './class-queues.ts';
 import { createLocalReplyBus } from './local-reply-bus.ts';
+import { ManualWorker } from './manual-worker.ts';
 import { openPostgresShortWay } from './postgres-short-way.ts';
 import { createLocalQuotaWindows } from './quota-windows.ts';
 import { withinStoreLimit } from './store-errors.ts';
@@ -90,9 +91,12 @@ function createPostgresStore(pool: NodePostgresLike): BullmqStore {
     openQueue: (name, options) =>
       new Queue(name, { ...options, connection } as never, createPostgresBackend) as unknown as Queue,
     openWorker: (name) =>
-      new Worker(name, null, { ...WORKER_OPTIONS, connection } as never, (backendName, backendOptions) =>
-        createPostgresBackend(backendName, backendOptions as never),
-      ) as unknown as Worker,
+      new ManualWorker(
+        name,
+        null,
+        { ...WORKER_OPTIONS, connection } as never,
+        (backendName, backendOptions) => createPostgresBackend(backendName, backendOptions as never) as never,
+      ),
     openShortWay: (name) => openPostgresShortWay(pool, name),
     // The one process that uses the store knows what it adds.
     openDoorbell: () => null,

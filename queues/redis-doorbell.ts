@@ -18,6 +18,9 @@ export function createRedisDoorbell(reader: Redis, commands: Redis, queueName: s
     async press() {
       await commands.zadd(marker, 0, '0');
     },
-    close: () => reader.disconnect(),
+    close() {
+      // A consumer may be closed twice, and ioredis would wait two seconds for the end of what has ended.
+      if (reader.status !== 'end') reader.disconnect();
+    },
   };
 }

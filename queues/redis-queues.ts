@@ -1,4 +1,4 @@
-import { createRedisBackend, Queue, type RedisQueueBackend, Worker } from 'bullmq';
+import { createRedisBackend, Queue, type RedisQueueBackend } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { QuotaWindows } from '../access/quota-windows.ts';
 import { AppError } from '../core/errors.ts';
@@ -10,6 +10,7 @@ import type { QueueSystem } from '../jobs/queue-system.ts';
 import { type BullmqQueue, createBullmqQueue } from './bullmq-queue.ts';
 import { BULLMQ_PREFIX, type BullmqStore, WORKER_OPTIONS } from './bullmq-store.ts';
 import { createClassQueues } from './class-queues.ts';
+import { ManualWorker } from './manual-worker.ts';
 import { createRedisQuotaWindows } from './quota-windows.ts';
 import { findRedisFaults } from './redis-check.ts';
 import { createRedisConnection, waitUntilReady } from './redis-connection.ts';
@@ -109,7 +110,7 @@ async function createRedisStore(url: string, commands: Redis, logger: Logger): P
   return {
     openQueue: (name, options) => new Queue(name, { ...options, connection: commands }),
     openWorker: (name) =>
-      new Worker(
+      new ManualWorker(
         name,
         null,
         { ...WORKER_OPTIONS, connection: commands },

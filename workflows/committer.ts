@@ -11,6 +11,8 @@ export interface Committer {
   /** Throws AppError `store_unavailable` when the process stops first, and what the store says of a commit that it cannot
    *  take. `sizeChars`: about how much it holds. A commit whose signal is aborted while it waits is not made. */
   commit(change: RunCommit, sizeChars: number, signal?: AbortSignal): Promise<CommitOutcome>;
+  /** What the store said last, while commits wait for it. */
+  refusal(): AppError | null;
   /** Gives up what still waits for a database that is away. May be called twice. */
   stop(): void;
 }
@@ -37,6 +39,7 @@ const RETRY_MAX_MS = 2_000;
 export function createCommitter({ store, logger }: CommitterOptions): Committer {
   let waiting: Waiting[] = [];
   let isBusy = false;
+  let refusal: AppError | null = null;
   const stopping = new AbortController();
 
   return {
@@ -46,6 +49,7 @@ export function createCommitter({ store, logger }: CommitterOptions): Committer 
         if (!isBusy) work();
       });
     },
+    refusal: () => refusal,
     stop: () => stopping.abort(),
   };
 
@@ -76,15 +80,20 @@ export function createCommitter({ store, logger }: CommitterOptions): Committer 
     let batch = all;
     for (let delayMs = RETRY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
       batch = batch.filter(isWanted);
-      if (batch.length === 0) return;
+      if (batch.length === 0) {
+        refusal = null;
+        return;
+      }
       try {
         failPoint('commit.before');
         const outcomes = await store.commit(batch.map(({ change }) => change));
+        refusal = null;
         failPoint('commit.after');
         for (const [index, outcome] of outcomes.entries()) batch[index]?.resolve(outcome);
         return;
       } catch (error) {
         if (!isAway(error)) return await sendEach(batch, error);
+        refusal = error;
         if (delayMs === RETRY_MIN_MS) logger.warn('the database is away; commits of runs wait', { error });
         if (stopping.signal.aborted) {
           for (const { reject } of batch) reject(error);

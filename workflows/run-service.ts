@@ -30,7 +30,7 @@ import type { StepRunner } from './step-runner.ts';
 interface RunServiceOptions {
   store: RunStore;
   plans: Plans;
-  runner: Pick<StepRunner, 'lanes' | 'news' | 'look'>;
+  runner: Pick<StepRunner, 'lanes' | 'news' | 'refusal' | 'look'>;
   models: Pick<ModelCalls, 'requireModel'>;
 }
 
@@ -210,26 +210,28 @@ export function createRunService({ store, plans, runner, models }: RunServiceOpt
     return await begin(plan, run, options, reused);
   }
 
+  /** While the store is away or full commits wait; who asked does not. */
+  async function answer<T>(work: Promise<T>, onLate: () => void = () => {}): Promise<T> {
+    const late = 'no answer of the store';
+    try {
+      return await withinLimit(work, ANSWER_LIMIT_MS, late);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith(late)) throw error;
+      const refusal = runner.refusal();
+      onLate();
+      work.catch(() => {});
+      if (refusal) throw refusal;
+      throw new AppError('store_unavailable', 'The database is out of reach. Try again shortly.', {
+        cause: error,
+        retryAfterSeconds: 2,
+      });
+    }
+  }
+
   async function require(id: RunId): Promise<RunSummary> {
     const found = await store.summary(id);
     if (!found) throw notFound();
     return found;
-  }
-}
-
-/** While the store is away commits wait; who asked does not. */
-async function answer<T>(work: Promise<T>, onLate: () => void = () => {}): Promise<T> {
-  const late = 'no answer of the store';
-  try {
-    return await withinLimit(work, ANSWER_LIMIT_MS, late);
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith(late)) throw error;
-    onLate();
-    work.catch(() => {});
-    throw new AppError('store_unavailable', 'The database is out of reach. Try again shortly.', {
-      cause: error,
-      retryAfterSeconds: 2,
-    });
   }
 }
 

@@ -3,6 +3,7 @@
 // I2: a lease that is not this process's any more ends the attempt.
 // I3: what a commit leaves to be done is in the store too: were this process to end now, a relay would do it.
 
+import type { AppError } from '../core/errors.ts';
 import { failPoint } from '../core/fail-point.ts';
 import type { InboxId, RunId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
@@ -27,6 +28,8 @@ import { createWakeTimers } from './wake-timers.ts';
 export interface StepRunner {
   readonly lanes: RunLanes;
   readonly news: RunNews;
+  /** What the store said last, while commits wait for it. */
+  refusal(): AppError | null;
   /** Hears of runs with steps to begin, and keeps its leases, from now on. */
   start(): void;
   /** How many steps may begin now. */
@@ -106,6 +109,7 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
   return {
     lanes,
     news,
+    refusal: committer.refusal,
     start() {
       doorbell.start((id) => {
         if (room.free() > 0) look(id);

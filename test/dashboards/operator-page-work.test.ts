@@ -5,7 +5,7 @@ import { chromiumService } from '../support/browser.ts';
 import { chat, type TestCitadel } from '../support/citadel.ts';
 import { describeWith } from '../support/services.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { openOperatorPage, type PageBundle } from './page-bundle.ts';
+import { AUTH, openOperatorPage, type PageBundle } from './page-bundle.ts';
 
 const SLOW_CHAT = 'sim:first=50+token=20+tokens=20';
 const ENDLESS_CHAT = 'sim:token=1000+tokens=100';
@@ -33,7 +33,9 @@ describeWith(chromiumService, 'jobs and runs on the operator page', () => {
   let page: Page;
 
   beforeAll(async () => {
-    bundle = await openOperatorPage({ models: ['sim-chat', 'sim-embed', SLOW_CHAT, ENDLESS_CHAT] });
+    bundle = await openOperatorPage({
+      models: ['sim-chat', 'sim-embed', 'sim:error-500', SLOW_CHAT, ENDLESS_CHAT],
+    });
     ({ citadel, page } = bundle);
     await bundle.signIn();
   }, START_LIMIT_MS);
@@ -113,6 +115,28 @@ describeWith(chromiumService, 'jobs and runs on the operator page', () => {
 
       expect((await bundle.read(`/api/v1/orchestrate/${id}`)).status).toBe('cancelled');
       expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0);
+    });
+
+    test('whose caller waited shows how it went, and offers nothing that cannot be done with it', async () => {
+      await citadel.post('/v1/chat/completions', chat('sim:error-500'), { headers: AUTH });
+      await bundle.open('jobs');
+      await press('Clear');
+      await page.locator('.filters [name=mode]').selectOption('interactive');
+      await waitFor(async () => (await page.locator('.list-row a').count()) === 1, 'the one call');
+      await page.locator('.list-row a').click();
+      await bundle.becomes('h1 .badge', 'failed');
+      const job = await bundle.read(`/api/v1/orchestrate/${await bundle.textOf('h1 code')}`);
+
+      expect(await factOf('Mode').textContent()).toBe('interactive');
+      expect(await factOf('Model').textContent()).toBe('sim:error-500');
+      expect(await bundle.textOf('main > .failure')).toContain(job.error.code);
+      const { attempt } = job.timeline.find(({ event }: Entry) => event === 'attempt');
+      expect(await page.locator('#timeline .bar-label').allTextContents()).toEqual([
+        'queued',
+        `attempt ${attempt} · sim`,
+      ]);
+      expect(await bundle.textOf('#not-kept')).toMatch(/cannot be shown, tried again or replayed/);
+      expect(await page.locator('main button').allTextContents()).toEqual([]);
     });
 
     test('that there is not says so, and leads back', async () => {

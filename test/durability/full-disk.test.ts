@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { cpSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { afterAll, expect, test } from '@jest/globals';
 import { chat } from '../support/citadel.ts';
 import { type FleetProcess, startFleet } from '../support/citadel-fleet.ts';
-import { newDataDirectory } from '../support/pglite-template.ts';
-import { mountSmallDisk } from '../support/small-disk.ts';
+import { mountSmallDisk, newDataDirectoryOn } from '../support/small-disk.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const LIMIT_MS = 120_000;
@@ -24,7 +21,7 @@ testOnDisk(
     if (!disk) return;
     const fleet = await startFleet({ withRedis: false, models: [MODEL] });
     try {
-      const citadel = await fleet.start('up', { dataDir: await dataOn(disk.path) });
+      const citadel = await fleet.start('up', { dataDir: await newDataDirectoryOn(disk) });
       await citadel.post(`${RAG}/collections`, { name: 'papers' });
       const kept = await answerOf(
         await citadel.post(`${RAG}/ingest/text`, textOf('kept', 'Owls hunt at night.')),
@@ -58,13 +55,6 @@ testOnDisk(
   },
   LIMIT_MS,
 );
-
-async function dataOn(path: string): Promise<string> {
-  const made = await newDataDirectory();
-  cpSync(made, `${path}/data`, { recursive: true });
-  await rm(made, { recursive: true, force: true });
-  return `${path}/data`;
-}
 
 function textOf(external_id: string, text: string) {
   return { collection: 'papers', external_id, text };

@@ -54,8 +54,9 @@ const ERRORS_AT_ONCE_MAX = 4;
 const PAUSE_MS_MIN = 400;
 
 describe('a consumer whose database is gone', () => {
-  test('asks again after a pause, and lets everything else run meanwhile', async () => {
+  test('asks again after a pause, lets everything else run meanwhile, and closed it keeps nothing alive', async () => {
     const pool = await openPool();
+    const before = timers();
     const errors: string[] = [];
     const counting = createLogger({
       level: 'debug',
@@ -76,5 +77,9 @@ describe('a consumer whose database is gone', () => {
     expect(Date.now() - startedMs).toBeGreaterThan(PAUSE_MS_MIN);
     await consumer.close();
     await queues.close();
+    expect(timers()).toBeLessThanOrEqual(before);
   });
 });
+
+/** How many this process would wait for before it ends. */
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { newDataDirectory } from './pglite-template.ts';
 
 /** A file system of its own with little room. */
 export interface SmallDisk {
@@ -38,4 +40,12 @@ export function mountSmallDisk(megabytes: number): SmallDisk | null {
       rmdirSync(path);
     },
   };
+}
+
+/** A Citadel's data directory on `disk`. */
+export async function newDataDirectoryOn(disk: SmallDisk): Promise<string> {
+  const [made, directory] = [await newDataDirectory(), join(disk.path, 'data')];
+  cpSync(made, directory, { recursive: true });
+  await rm(made, { recursive: true, force: true });
+  return directory;
 }

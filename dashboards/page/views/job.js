@@ -29,16 +29,18 @@ export function Job({ id }) {
     [id],
   );
   if (!job) return html`<p><a href="#/jobs">← Jobs</a></p><h1>Job</h1><${Failure} error=${error} />`;
+  const isKept = job.mode === 'accepted';
   return html`
     <p><a href="#/jobs">← Jobs</a></p>
     <h1><code>${job.id}</code> <${Badge} status=${job.status} /></h1>
     <${Facts}
       facts=${[
         ['Kind', job.kind],
+        ['Mode', job.mode],
         ['Model', job.model ?? '–'],
         ['Class', job.class ?? '–'],
         ['Key', job.key_name ?? '–'],
-        ['Priority', job.priority],
+        ['Priority', job.priority ?? '–'],
         ['Tokens', count(job.tokens)],
         ['Accepted', time(job.created_at)],
         ['Ended', time(job.finished_at)],
@@ -47,12 +49,16 @@ export function Job({ id }) {
     />
     ${job.error && html`<p class="failure">${job.error.code}: ${job.error.message}</p>`}
     <${Failure} error=${error} />
-    <${Actions} job=${job} path=${path} onDone=${reload} />
+    ${isKept && html`<${Actions} job=${job} path=${path} onDone=${reload} />`}
     <h2>Timeline</h2>
     <${JobTimeline} timeline=${job.timeline} />
-    <${Contents} job=${job} />
+    ${isKept ? html`<${Contents} job=${job} />` : NOT_KEPT}
   `;
 }
+
+const NOT_KEPT = html`<p class="hint" id="not-kept">
+  Its caller waited for the answer, and Citadel keeps neither that nor the request: it has ended, and cannot be shown, tried again or replayed.
+</p>`;
 
 /** @param {{ job: JobAnswer, path: string, onDone: () => void }} props */
 function Actions({ job, path, onDone }) {

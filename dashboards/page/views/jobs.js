@@ -11,9 +11,10 @@ import { useState } from '../vendor/preact-hooks.js';
 
 const STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 const KINDS = ['chat', 'completion', 'embedding', 'rag_query', 'workflow'];
-const NO_FILTERS = { status: '', kind: '', model: '', key: '', since: '', until: '' };
+const MODES = ['accepted', 'interactive'];
+const NO_FILTERS = { status: '', kind: '', mode: '', model: '', key: '', since: '', until: '' };
 
-/** Accepted jobs, the newest first. */
+/** Accepted jobs, and calls that have ended, the newest first. */
 export function Jobs() {
   const [filters, setFilters] = useState(NO_FILTERS);
   const { items, hasMore, error, isReading, more } = usePages('/api/v1/orchestrate', toQuery(filters));
@@ -48,6 +49,7 @@ function Filters({ filters, onChange }) {
   return html`<form class="filters" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
     <${Choice} name="status" all=${STATUSES} filters=${filters} onChange=${change} />
     <${Choice} name="kind" all=${KINDS} filters=${filters} onChange=${change} />
+    <${Choice} name="mode" all=${MODES} filters=${filters} onChange=${change} />
     <${FilterField} label="model" name="model" list="models" value=${filters.model} onChange=${change} />
     <datalist id="models"><${ModelOptions} models=${models} /></datalist>
     <${FilterField} label="key" name="key" value=${filters.key} onChange=${change} />
