@@ -10,5 +10,5 @@ export default {
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
   // For two cores: the suites of real processes wait in real time, and two more workers fill those gaps.
-  maxWorkers: 5,
+  maxWorkers: 4,
 };
