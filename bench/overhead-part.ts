@@ -68,8 +68,7 @@ export async function measureOverhead(context: PartContext): Promise<PartResult>
     const text = `What balancing and limits cost: not measured, ${lack}`;
     return { text, results: { missing: lack }, isBroken: false };
   }
-  const { plan, signal } = context;
-  const running = await startAll(context);
+  const { plan, signal, say } = context;
   const load = startLoadClient(signal);
   const loopMs = plan.loop.warmUpMs + plan.loop.windowMs;
   const play = async ({ entry, pids }: Running): Promise<Rate> => {
@@ -78,10 +77,19 @@ export async function measureOverhead(context: PartContext): Promise<PartResult>
     const usedMs = (sumProcessorMs(pids) ?? Number.NaN) - (beforeMs ?? Number.NaN);
     return { perSecond, faults, processorMsPerCall: usedMs / ((perSecond * loopMs) / 1_000) };
   };
+  const comparisons = VARIANTS.map(({ title }): Comparison => {
+    return { title, perSecond: [], plainPerSecond: [], ratios: [], processorRatios: [], faults: {} };
+  });
   try {
-    for (const { entry } of running.values())
-      await load.run(warmUpJob(entry, plan), plan.warmUpMs + SPARE_MS);
-    const comparisons = await compareAll(running, play, context);
+    for (let pair = 1; pair <= plan.overheadPairs; pair += 1) {
+      say(`overhead, pair ${pair} of ${plan.overheadPairs}`);
+      // New processes each time: how well one does for as long as it lives is also chance.
+      const running = await startAll(context, pair);
+      for (const { entry } of running.values())
+        await load.run(warmUpJob(entry, plan), plan.warmUpMs + SPARE_MS);
+      await compare(running, play, { comparisons, isPlainFirst: pair % 2 === 1 });
+      await context.around.processes.killAll();
+    }
     return {
       text: format(comparisons, plan),
       results: { comparisons, lost: lostOf(comparisons.at(-1)), lostMax: LOST_MAX },
@@ -92,14 +100,14 @@ export async function measureOverhead(context: PartContext): Promise<PartResult>
   }
 }
 
-async function startAll({ around, signal, say }: PartContext): Promise<Map<Variant, Running>> {
+async function startAll({ around, signal }: PartContext, pair: number): Promise<Map<Variant, Running>> {
   const straight = await startStraight(around);
   const serverPort = Number(new URL(straight.origin).port);
   const running = new Map<Variant, Running>();
   for (const [index, variant] of [PLAIN, ...VARIANTS].entries()) {
     signal.throwIfAborted();
-    say(`starting: Citadel on Redis, ${variant.title}`);
-    const options = { id: `overhead-${index}`, servers: variant.servers, hasRedis: true, serverPort };
+    const id = `overhead-${pair}-${index}`;
+    const options = { id, servers: variant.servers, hasRedis: true, serverPort };
     const { origin, processes } = await startVariant(options, around);
     const headers = variant.hasKey ? await makeKey(origin) : {};
     running.set(variant, { entry: { origin, headers }, pids: processes.map(({ pid }) => pid) });
@@ -118,30 +126,22 @@ async function makeKey(origin: string): Promise<Record<string, string>> {
   return { authorization: `Bearer ${key}` };
 }
 
-async function compareAll(
+async function compare(
   running: Map<Variant, Running>,
   play: (one: Running) => Promise<Rate>,
-  { plan, say }: PartContext,
-): Promise<Comparison[]> {
-  const comparisons = VARIANTS.map(({ title }): Comparison => {
-    return { title, perSecond: [], plainPerSecond: [], ratios: [], processorRatios: [], faults: {} };
-  });
+  { comparisons, isPlainFirst }: { comparisons: readonly Comparison[]; isPlainFirst: boolean },
+): Promise<void> {
   const playOne = async (variant: Variant) => {
     const one = running.get(variant);
     if (!one) throw new Error(`"${variant.title}" was not started.`);
     return await play(one);
   };
-  for (let pair = 1; pair <= plan.overheadPairs; pair += 1) {
-    say(`overhead, pair ${pair} of ${plan.overheadPairs}`);
-    for (const [index, comparison] of comparisons.entries()) {
-      const variant = VARIANTS[index] ?? PLAIN;
-      const isPlainFirst = pair % 2 === 1;
-      const first = await playOne(isPlainFirst ? PLAIN : variant);
-      const second = await playOne(isPlainFirst ? variant : PLAIN);
-      addPair(comparison, isPlainFirst ? [second, first] : [first, second]);
-    }
+  for (const [index, comparison] of comparisons.entries()) {
+    const variant = VARIANTS[index] ?? PLAIN;
+    const first = await playOne(isPlainFirst ? PLAIN : variant);
+    const second = await playOne(isPlainFirst ? variant : PLAIN);
+    addPair(comparison, isPlainFirst ? [second, first] : [first, second]);
   }
-  return comparisons;
 }
 
 function addPair(comparison: Comparison, [own, plain]: [Rate, Rate]): void {

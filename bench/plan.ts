@@ -21,7 +21,7 @@ export const FULL_PLAN: Plan = {
   loop: { warmUpMs: 500, windowMs: 2_500 },
   firstToken: { warmUpMs: 300, windowMs: 4_000 },
   streams: { count: 200, rampMs: 1_000, tokens: 400 },
-  overheadPairs: 8,
+  overheadPairs: 6,
   idleMs: 60_000,
 };
 
