@@ -43,7 +43,8 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   let firstTokenMs: number | null = null;
   let begun = { server: null as string | null, attempts: 0 };
   let pieces = 0;
-  const gaps = createTokenClock();
+  // Only of an answer that comes piece by piece.
+  const gaps = job.stream || job.progress !== undefined ? createTokenClock() : undefined;
 
   return {
     taken() {
@@ -57,18 +58,18 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     pieces(count) {
       const nowMs = performance.now();
       firstTokenMs ??= nowMs - arrivedMs;
-      gaps.came(count, nowMs);
+      gaps?.came(count, nowMs);
       pieces += count;
     },
     queuedMs,
     factsSoFar: () => ({ ...begun, parkedMs, promptTokens: null, completionTokens: null }),
     end(facts, outcome) {
       parkedMs = facts.parkedMs;
-      const { priority, stream, progress } = job;
+      const { priority } = job;
       const succeeded = outcome.outcome === 'succeeded';
       if (succeeded) firstTokenMs ??= performance.now() - arrivedMs;
       const chargedTokens = chargeFor(facts, succeeded);
-      ledger.record({ ...toEntry(facts, outcome), chargedTokens }, { priority, stream, progress, gaps });
+      ledger.record({ ...toEntry(facts, outcome), chargedTokens }, { priority, gaps });
       return chargedTokens;
     },
   };

@@ -2,6 +2,7 @@ import { type Metrics, SECONDS_BUCKETS, SHORT_SECONDS_BUCKETS } from '../core/me
 import { costOf, type Price } from './cost.ts';
 import type { RecordedJob } from './ledger.ts';
 import type { LedgerEntry } from './ledger-store.ts';
+import type { TokenGaps } from './token-gaps.ts';
 
 interface CallMetricsOptions {
   metrics: Metrics;
@@ -28,7 +29,7 @@ export function createCallMetrics({
       meters.queueWait.observe({ class: modelClass, priority: job.priority }, entry.queuedMs / 1_000);
     }
     countTokens(entry, model);
-    if (job.stream || job.progress !== undefined) measurePace(entry, job, model);
+    if (job.gaps) measurePace(entry, job.gaps, model);
   };
 
   function countTokens({ promptTokens, completionTokens, model: name }: LedgerEntry, model: string): void {
@@ -40,11 +41,14 @@ export function createCallMetrics({
     if (price) meters.cost.add({ model }, costOf(usage, price));
   }
 
-  /** Only of an answer that comes piece by piece. */
-  function measurePace({ firstTokenMs }: LedgerEntry, { gaps }: RecordedJob, model: string): void {
+  function measurePace(
+    { firstTokenMs }: LedgerEntry,
+    { counts, sumSeconds }: TokenGaps,
+    model: string,
+  ): void {
     if (firstTokenMs === null) return;
     meters.firstToken.observe({ model }, firstTokenMs / 1_000);
-    if (gaps) meters.interToken.add({ model }, gaps.counts, gaps.sumSeconds);
+    meters.interToken.add({ model }, counts, sumSeconds);
   }
 }
 

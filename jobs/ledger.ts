@@ -18,7 +18,10 @@ export interface Ledger {
 }
 
 /** What of the job that ended is not in its line, and is measured all the same. */
-export type RecordedJob = Pick<ModelJob, 'priority' | 'stream' | 'progress'> & { gaps?: TokenGaps };
+export interface RecordedJob extends Pick<ModelJob, 'priority'> {
+  /** Of an answer that comes piece by piece. */
+  gaps?: TokenGaps | undefined;
+}
 
 interface LedgerOptions {
   store: LedgerStore;

@@ -5,11 +5,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Job } from 'bullmq';
 import type { JobId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
-import type { ConsumeOptions, JobConsumer, JobOutcome, TakenJob } from '../jobs/job-queue.ts';
+import type { ConsumeOptions, JobConsumer, JobOutcome } from '../jobs/job-queue.ts';
 import type { BullmqStore, NewJob } from './bullmq-store.ts';
 import { createDoorbellListener } from './doorbell-listener.ts';
 import { createHeldJobs } from './held-jobs.ts';
 import { endJob } from './job-ending.ts';
+import { type Grip, gripOf, shortGrip } from './job-grip.ts';
 
 interface BullmqConsumerOptions extends ConsumeOptions {
   name: string;
@@ -25,13 +26,6 @@ export interface BullmqConsumer extends JobConsumer {
   hasRoom(): boolean;
   /** There may be jobs again. */
   wake(): void;
-}
-
-/** A job in hand, and BullMQ's own object of it; null for one that came by the short way. */
-interface Grip {
-  taken: TakenJob;
-  token: string;
-  native: Job | null;
 }
 
 /** The longest a job waits whose ring was lost. */
@@ -97,7 +91,7 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
       try {
         const isTaken = await shortWay.take(job, token);
         reserved--;
-        if (isTaken) hold({ taken: { ...job, attempt: 1 }, token, native: null });
+        if (isTaken) hold(shortGrip(job, token));
         return isTaken;
       } catch (error) {
         reserved--;
@@ -295,15 +289,4 @@ export function createBullmqConsumer(options: BullmqConsumerOptions): BullmqCons
   function report(error: unknown): void {
     logger.debug('queue error', { queue: name, error: error as Error });
   }
-}
-
-function gripOf(job: Job, token: string): Grip {
-  const taken = {
-    id: job.id as JobId,
-    data: job.data,
-    tag: job.priority,
-    attempt: Math.max(1, job.attemptsStarted),
-    addedAtMs: job.timestamp,
-  };
-  return { taken, token, native: job };
 }

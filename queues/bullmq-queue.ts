@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Logger } from '../core/logger.ts';
 import type { JobQueue, JobState } from '../jobs/job-queue.ts';
 import { type BullmqConsumer, createBullmqConsumer } from './bullmq-consumer.ts';
-import { BULLMQ_PREFIX, type BullmqStore, JOB_NAME, JOB_OPTIONS, type NewJob } from './bullmq-store.ts';
+import { BULLMQ_PREFIX, type BullmqStore, JOB_NAME, type NewJob, optionsOf } from './bullmq-store.ts';
 import { storeUnavailable, withinStoreLimit } from './store-errors.ts';
 
 interface BullmqQueueOptions {
@@ -27,7 +27,6 @@ const EVENTS_MAX = 100;
 export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): BullmqQueue {
   const native = store.openQueue(name, {
     prefix: BULLMQ_PREFIX,
-    defaultJobOptions: JOB_OPTIONS,
     streams: { events: { maxLen: EVENTS_MAX } },
     // Adding while the store is away must fail at once, not wait for it.
     skipWaitingForReady: true,
@@ -115,9 +114,8 @@ export function createBullmqQueue({ name, store, logger }: BullmqQueueOptions): 
 
   async function addJob(job: NewJob): Promise<void> {
     if (await findFree()?.take(job)) return;
-    const { id, data, tag, addedAtMs } = job;
-    const added = native.add(JOB_NAME, data, { jobId: id, priority: tag, timestamp: addedAtMs });
-    findFree()?.expect(id, added);
+    const added = native.add(JOB_NAME, job.data, optionsOf(job));
+    findFree()?.expect(job.id, added);
     await added;
   }
 

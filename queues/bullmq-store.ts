@@ -33,7 +33,7 @@ export interface ShortWay {
 /** What every job is named in BullMQ. */
 export const JOB_NAME = 'call';
 
-export const JOB_OPTIONS = {
+const JOB_OPTIONS = {
   // A model call's retries are the worker's, on other servers: to BullMQ every job has one attempt.
   attempts: 1,
   // The answer has been delivered by then, and the ledger has the facts: no prompt stays in the store.
@@ -41,6 +41,11 @@ export const JOB_OPTIONS = {
   // The dead letter.
   removeOnFail: { age: 24 * 3600, count: 1_000 },
 } as const;
+
+/** BullMQ's options of a job. */
+export function optionsOf({ id, tag, addedAtMs }: NewJob) {
+  return { ...JOB_OPTIONS, jobId: id, priority: tag, timestamp: addedAtMs };
+}
 
 /** What tells a consumer of the jobs that other processes add. */
 export interface Doorbell {

@@ -1,5 +1,5 @@
 import type { SqlQueryable } from '../core/sql-pool.ts';
-import { JOB_NAME, JOB_OPTIONS, LOCK_MS, type ShortWay } from './bullmq-store.ts';
+import { JOB_NAME, LOCK_MS, optionsOf, type ShortWay } from './bullmq-store.ts';
 
 const TAKE = 'SELECT bullmq.take_job($1, $2, $3, $4, $5, $6, $7, $8, $9) AS taken';
 const FINISH = `
@@ -8,11 +8,12 @@ const FINISH = `
 /** One statement in place of BullMQ's add and claim (postgres-short-ways.sql), and one for the end. */
 export function openPostgresShortWay(pool: SqlQueryable, queueName: string): ShortWay {
   return {
-    async take({ id, data, tag, addedAtMs }, token) {
-      const options = JSON.stringify({ ...JOB_OPTIONS, jobId: id, priority: tag, timestamp: addedAtMs });
+    async take(job, token) {
+      const { id, data, tag, addedAtMs } = job;
+      const options = JSON.stringify(optionsOf(job));
       const json = JSON.stringify(data);
-      const job = [queueName, id, JOB_NAME, json, options, tag, addedAtMs, token, LOCK_MS];
-      const { rows } = await pool.query<{ taken: boolean }>(TAKE, job);
+      const args = [queueName, id, JOB_NAME, json, options, tag, addedAtMs, token, LOCK_MS];
+      const { rows } = await pool.query<{ taken: boolean }>(TAKE, args);
       return rows[0]?.taken === true;
     },
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { QueueKeys } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { BULLMQ_PREFIX, JOB_NAME, JOB_OPTIONS, LOCK_MS, type ShortWay } from './bullmq-store.ts';
+import { BULLMQ_PREFIX, JOB_NAME, LOCK_MS, optionsOf, type ShortWay } from './bullmq-store.ts';
 
 type TakeScript = (queue: string, ...args: (string | number)[]) => Promise<0 | 1>;
 type FinishScript = (queue: string, ...idsAndTokens: string[]) => Promise<(-1 | 0 | 1)[]>;
@@ -27,8 +27,9 @@ export function openRedisShortWay(redis: Redis, queueName: string): ShortWay {
   let timer: NodeJS.Timeout | undefined;
 
   return {
-    async take({ id, data, tag, addedAtMs }, token) {
-      const options = JSON.stringify({ ...JOB_OPTIONS, jobId: id, priority: tag, timestamp: addedAtMs });
+    async take(job, token) {
+      const { id, data, tag, addedAtMs } = job;
+      const options = JSON.stringify(optionsOf(job));
       const json = JSON.stringify(data);
       const args = [id, JOB_NAME, json, options, addedAtMs, tag, token, LOCK_MS];
       const taken = scripts.citadelTake(queue, ...args);

@@ -47,7 +47,7 @@ function setup({ intervalMs = NEVER_MS, ...options }: Options = {}) {
     log: () => lines.map(({ level, message, rows }) => ({ level, message, rows })),
     record(count: number) {
       const entries = Array.from({ length: count }, entryOf);
-      for (const entry of entries) ledger.record(entry, { priority: 'normal', stream: false });
+      for (const entry of entries) ledger.record(entry, { priority: 'normal' });
       return entries;
     },
   };
