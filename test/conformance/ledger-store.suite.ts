@@ -31,6 +31,8 @@ export function ledgerStoreSuite(start: () => Promise<SqlPoolFixture>): void {
   }
 
   test('the schema is brought up to date once, however many start at the same time', async () => {
+    await fixture.pool.query('DROP SCHEMA IF EXISTS citadel CASCADE');
+
     const runs = await Promise.all([1, 2, 3, 4].map(() => migrate(fixture.pool)));
     const again = await migrate(fixture.pool);
 
