@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, expect, test } from '@jest/globals';
 import { chat } from '../support/citadel.ts';
 import { type FleetProcess, startFleet } from '../support/citadel-fleet.ts';
-import { mountSmallDisk, newDataDirectoryOn } from '../support/small-disk.ts';
+import { mountSmallDisk, newDataDirectoryOn, untilRefused } from '../support/small-disk.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const LIMIT_MS = 150_000;
@@ -54,11 +54,11 @@ testOnDisk(
       const jobs = [(await submit(chat(MODEL, 'Hi'))).id];
       disk.fill();
       // What the database has taken of the disk before may hold a few.
-      const refused = await waitFor(async () => {
+      const refused = await untilRefused(async () => {
         const tried = await submit(chat(MODEL, randomBytes(300_000).toString('base64')));
         if (tried.status === 202) jobs.push(tried.id);
-        return tried.status === 202 ? null : tried;
-      }, 'a refusal');
+        return tried;
+      });
       expect(refused).toMatchObject(FULL);
       expect(await read(citadel, `/api/v1/workflows/${id}`)).toMatchObject({ status: 'running' });
 

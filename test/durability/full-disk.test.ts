@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, expect, test } from '@jest/globals';
 import { chat } from '../support/citadel.ts';
 import { type FleetProcess, startFleet } from '../support/citadel-fleet.ts';
-import { mountSmallDisk, newDataDirectoryOn } from '../support/small-disk.ts';
+import { mountSmallDisk, newDataDirectoryOn, untilRefused } from '../support/small-disk.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const LIMIT_MS = 120_000;
@@ -30,12 +30,10 @@ testOnDisk(
 
       disk.fill();
       // What the database has taken of the disk before may hold a few.
-      const refused = await waitFor(async () => {
-        const tried = await answerOf(
-          await citadel.post(`${RAG}/ingest/text`, textOf('lost', randomBytes(60_000).toString('base64'))),
-        );
-        return tried.status === 202 ? null : tried;
-      }, 'a refusal');
+      const refused = await untilRefused(async () => {
+        const document = textOf('lost', randomBytes(60_000).toString('base64'));
+        return await answerOf(await citadel.post(`${RAG}/ingest/text`, document));
+      });
       expect(refused).toMatchObject(FULL);
       expect(await answerOf(await upload(citadel, randomBytes(2_000_000)))).toMatchObject(FULL);
       expect((await citadel.get('/api/v1/health/live')).status).toBe(200);

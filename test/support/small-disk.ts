@@ -49,3 +49,14 @@ export async function newDataDirectoryOn(disk: SmallDisk): Promise<string> {
   await rm(made, { recursive: true, force: true });
   return directory;
 }
+
+const ACCEPTED_MAX = 1_000;
+
+/** Sends until something is not accepted any more, and gives that answer. */
+export async function untilRefused<T extends { status: number }>(send: () => Promise<T>): Promise<T> {
+  for (let accepted = 0; accepted < ACCEPTED_MAX; accepted += 1) {
+    const answer = await send();
+    if (answer.status !== 202) return answer;
+  }
+  throw new Error(`accepted ${ACCEPTED_MAX} times on a full disk`);
+}
