@@ -4,7 +4,7 @@
 import { startLoadClient } from './load-client.ts';
 import type { Faults } from './load-job.ts';
 import type { PartContext, PartResult } from './part.ts';
-import { chatJob, type Entry, type Plan, warmUpJob } from './plan.ts';
+import { chatJob, type Entry } from './plan.ts';
 import { sumProcessorMs } from './process-facts.ts';
 import { median } from './statistics.ts';
 import { missingFor, startStraight, startVariant } from './subjects.ts';
@@ -39,12 +39,12 @@ const VARIANTS: readonly Variant[] = [
 ];
 
 interface Comparison {
-  title: string;
+  variant: Variant;
   perSecond: number[];
   plainPerSecond: number[];
-  /** Of each pair, with against without. */
+  /** Of each round, with against without. */
   ratios: number[];
-  /** The same of the processor time for a call, which others on the machine disturb least; of pairs that tell it. */
+  /** The same of the processor time for a call, which others on the machine disturb least. */
   processorRatios: number[];
   faults: Faults;
 }
@@ -77,21 +77,36 @@ export async function measureOverhead(context: PartContext): Promise<PartResult>
     const usedMs = (sumProcessorMs(pids) ?? Number.NaN) - (beforeMs ?? Number.NaN);
     return { perSecond, faults, processorMsPerCall: usedMs / ((perSecond * loopMs) / 1_000) };
   };
-  const comparisons = VARIANTS.map(({ title }): Comparison => {
-    return { title, perSecond: [], plainPerSecond: [], ratios: [], processorRatios: [], faults: {} };
-  });
+  const comparisons = VARIANTS.map(
+    (variant): Comparison => ({
+      variant,
+      perSecond: [],
+      plainPerSecond: [],
+      ratios: [],
+      processorRatios: [],
+      faults: {},
+    }),
+  );
+  const { starts, rounds, warmUpMs } = plan.overhead;
   try {
-    for (let pair = 1; pair <= plan.overheadPairs; pair += 1) {
-      say(`overhead, pair ${pair} of ${plan.overheadPairs}`);
+    for (let start = 1; start <= starts; start += 1) {
       // New processes each time: how well one does for as long as it lives is also chance.
-      const running = await startAll(context, pair);
-      for (const { entry } of running.values())
-        await load.run(warmUpJob(entry, plan), plan.warmUpMs + SPARE_MS);
-      await compare(running, play, { comparisons, isPlainFirst: pair % 2 === 1 });
+      const running = await startAll(context, start);
+      // As many calls for each: what has served more is compiled better.
+      for (const { entry } of running.values()) {
+        const job = { ...chatJob(entry, plan, CONNECTIONS), warmUpMs: 0, windowMs: warmUpMs };
+        await load.run(job, warmUpMs + SPARE_MS);
+      }
+      for (let round = 0; round < rounds; round += 1) {
+        say(`overhead, start ${start} of ${starts}, round ${round + 1} of ${rounds}`);
+        const rates = new Map<Variant, Rate>();
+        for (const [variant, one] of rotate([...running], round)) rates.set(variant, await play(one));
+        addRound(comparisons, rates);
+      }
       await context.around.processes.killAll();
     }
     return {
-      text: format(comparisons, plan),
+      text: format(comparisons),
       results: { comparisons, lost: lostOf(comparisons.at(-1)), lostMax: LOST_MAX },
       isBroken: comparisons.some(({ faults }) => countFaults(faults) > 0),
     };
@@ -100,13 +115,20 @@ export async function measureOverhead(context: PartContext): Promise<PartResult>
   }
 }
 
-async function startAll({ around, signal }: PartContext, pair: number): Promise<Map<Variant, Running>> {
+/** Nobody is always the first, or always after the same one. */
+function rotate<T>(items: readonly T[], by: number): T[] {
+  const turned = [...items.slice(by % items.length), ...items.slice(0, by % items.length)];
+  return Math.floor(by / items.length) % 2 === 0 ? turned : turned.reverse();
+}
+
+async function startAll({ around, signal }: PartContext, start: number): Promise<Map<Variant, Running>> {
   const straight = await startStraight(around);
   const serverPort = Number(new URL(straight.origin).port);
   const running = new Map<Variant, Running>();
-  for (const [index, variant] of [PLAIN, ...VARIANTS].entries()) {
+  // Each of them is once the first to be started and warmed up.
+  for (const variant of rotate([PLAIN, ...VARIANTS], start)) {
     signal.throwIfAborted();
-    const id = `overhead-${pair}-${index}`;
+    const id = `overhead-${start}-${running.size}`;
     const options = { id, servers: variant.servers, hasRedis: true, serverPort };
     const { origin, processes } = await startVariant(options, around);
     const headers = variant.hasKey ? await makeKey(origin) : {};
@@ -126,39 +148,23 @@ async function makeKey(origin: string): Promise<Record<string, string>> {
   return { authorization: `Bearer ${key}` };
 }
 
-async function compare(
-  running: Map<Variant, Running>,
-  play: (one: Running) => Promise<Rate>,
-  { comparisons, isPlainFirst }: { comparisons: readonly Comparison[]; isPlainFirst: boolean },
-): Promise<void> {
-  const playOne = async (variant: Variant) => {
-    const one = running.get(variant);
-    if (!one) throw new Error(`"${variant.title}" was not started.`);
-    return await play(one);
-  };
-  for (const [index, comparison] of comparisons.entries()) {
-    const variant = VARIANTS[index] ?? PLAIN;
-    const first = await playOne(isPlainFirst ? PLAIN : variant);
-    const second = await playOne(isPlainFirst ? variant : PLAIN);
-    addPair(comparison, isPlainFirst ? [second, first] : [first, second]);
-  }
-}
-
-function addPair(comparison: Comparison, [own, plain]: [Rate, Rate]): void {
-  comparison.perSecond.push(own.perSecond);
-  comparison.plainPerSecond.push(plain.perSecond);
-  comparison.ratios.push(own.perSecond / plain.perSecond);
-  comparison.processorRatios.push(own.processorMsPerCall / plain.processorMsPerCall);
-  for (const faults of [own.faults, plain.faults]) {
-    for (const [fault, count] of Object.entries(faults)) {
+function addRound(comparisons: readonly Comparison[], rates: ReadonlyMap<Variant, Rate>): void {
+  const plain = rates.get(PLAIN);
+  for (const comparison of comparisons) {
+    const own = rates.get(comparison.variant);
+    if (!own || !plain) throw new Error(`"${comparison.variant.title}" was not started.`);
+    comparison.perSecond.push(own.perSecond);
+    comparison.plainPerSecond.push(plain.perSecond);
+    comparison.ratios.push(own.perSecond / plain.perSecond);
+    comparison.processorRatios.push(own.processorMsPerCall / plain.processorMsPerCall);
+    for (const [fault, count] of [...Object.entries(own.faults), ...Object.entries(plain.faults)])
       comparison.faults[fault] = (comparison.faults[fault] ?? 0) + count;
-    }
   }
 }
 
-function format(comparisons: readonly Comparison[], { overheadPairs }: Plan): string {
-  const rows = comparisons.map(({ title, perSecond, plainPerSecond, ratios, processorRatios, faults }) => [
-    title,
+function format(comparisons: readonly Comparison[]): string {
+  const rows = comparisons.map(({ variant, perSecond, plainPerSecond, ratios, processorRatios, faults }) => [
+    variant.title,
     median(perSecond).toFixed(0),
     median(plainPerSecond).toFixed(0),
     `${median(ratios).toFixed(3)}×`,
@@ -169,8 +175,8 @@ function format(comparisons: readonly Comparison[], { overheadPairs }: Plan): st
   const lost = lostOf(comparisons.at(-1));
   const verdict = lost <= LOST_MAX ? 'met' : 'MISSED';
   return [
-    `What balancing and limits cost: on Redis, ${CONNECTIONS} connections, medians of ${overheadPairs} pairs in turn`,
-    formatTable(['', 'req/s', `${PLAIN.title}`, 'ratio', 'of pairs', 'CPU per call', 'faults'], rows),
+    `What balancing and limits cost: on Redis, ${CONNECTIONS} connections, medians of ${comparisons[0]?.ratios.length} rounds`,
+    formatTable(['', 'req/s', `${PLAIN.title}`, 'ratio', 'of rounds', 'CPU per call', 'faults'], rows),
     `  together at most ${LOST_MAX * 100} % of req/s: ${(lost * 100).toFixed(1)} %   ${verdict}`,
   ].join('\n');
 }

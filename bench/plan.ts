@@ -10,7 +10,8 @@ export interface Plan {
   loop: { warmUpMs: number; windowMs: number };
   firstToken: { warmUpMs: number; windowMs: number };
   streams: { count: number; rampMs: number; tokens: number };
-  overheadPairs: number;
+  /** So often are new processes started, and each set of them is measured in so many rounds. */
+  overhead: { starts: number; rounds: number; warmUpMs: number };
   idleMs: number;
 }
 
@@ -21,7 +22,7 @@ export const FULL_PLAN: Plan = {
   loop: { warmUpMs: 500, windowMs: 2_500 },
   firstToken: { warmUpMs: 300, windowMs: 4_000 },
   streams: { count: 200, rampMs: 1_000, tokens: 400 },
-  overheadPairs: 6,
+  overhead: { starts: 4, rounds: 4, warmUpMs: 8_000 },
   idleMs: 60_000,
 };
 
@@ -32,7 +33,7 @@ export const QUICK_PLAN: Plan = {
   loop: { warmUpMs: 300, windowMs: 1_200 },
   firstToken: { warmUpMs: 200, windowMs: 2_500 },
   streams: { count: 200, rampMs: 1_000, tokens: 100 },
-  overheadPairs: 5,
+  overhead: { starts: 1, rounds: 4, warmUpMs: 8_000 },
   idleMs: 20_000,
 };
 
