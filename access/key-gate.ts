@@ -4,7 +4,7 @@ import { AppError } from '../core/errors.ts';
 import type { Leases } from '../core/leases.ts';
 import type { Principal } from './authenticator.ts';
 import type { KeyPlaces } from './key-places.ts';
-import type { QuotaBlocks, QuotaState } from './quota-blocks.ts';
+import type { QuotaAnswer, QuotaBlocks, QuotaState } from './quota-blocks.ts';
 import type { Quota } from './quota-windows.ts';
 import type { TokenBudgets } from './token-budgets.ts';
 import type { TokenEstimate } from './token-estimate.ts';
@@ -60,214 +60,216 @@ interface KeyGateOptions {
 
 type Limits = NonNullable<Principal['limits']>;
 
-interface Entry {
+/** What a call has taken so far. One object and no closures: each call of a limited key has one until it ends. */
+interface Taken {
   keyName: string;
   limits: Limits;
-  call: Gated;
+  hasPlace: boolean;
+  /** Tokens of the budget. */
+  reserved: number;
+  /** Work done later charges the budget when it is done, by the calls that it makes. */
+  chargesBudget: boolean;
+  /** When its place among the minute's requests was taken; null without one. */
+  requestAtMs: number | null;
+  /** Of the minute's tokens. */
+  units: number;
+  /** Null without any. */
+  unitsAtMs: number | null;
 }
 
-/** Takes what a call needs, one after the other. */
-type Take = (entry: Entry, estimate: TokenEstimate) => Generator<Held | Promise<Held>>;
+interface Entry {
+  taken: Taken;
+  call: Gated;
+  estimate: TokenEstimate;
+  placeSignal: AbortSignal | null;
+}
 
-/** What a call has taken so far: `cancel` as if it had not been made, `settle` with the tokens it used. */
-interface Held {
-  cancel(): void;
-  settle(tokens: number): void;
+/** Takes one thing that a call needs, and notes it in `taken`. Throws AppError when it is not to be had. */
+type Take = (entry: Entry) => void | Promise<void>;
+
+interface EntryKind {
+  takes: readonly Take[];
+  chargesBudget: boolean;
+  placeSignal?: AbortSignal | null;
 }
 
 const MINUTE_MS = 60_000;
 const RETRY_BUSY_SECONDS = 1;
 
 export function createKeyGate({ quotas, leases, places, budgets, now }: KeyGateOptions): KeyGate {
+  const forCall: readonly Take[] = [reserveBudget, takeRequest, takeTokens];
+  const forPlacedCall: readonly Take[] = [takePlace, ...forCall];
+
   return {
     enter: (principal, call) =>
-      principal.limits ? gate(principal, { ...call, models: toLists(call.models) }, takeForNow) : null,
-    accept: (principal, work) => gate(principal, work, takeForLater),
-    enterStep: (principal, call) =>
+      principal.limits ? gate(principal, toWork(call), { takes: forPlacedCall, chargesBudget: true }) : null,
+    accept: (principal, work) => gate(principal, work, { takes: forCall, chargesBudget: false }),
+    enterStep: (principal, { placeSignal, ...call }) =>
       principal.limits
-        ? gate(
-            principal,
-            { ...call, models: toLists(call.models), setHeader() {} },
-            takeForStep(call.placeSignal),
-          )
+        ? gate(principal, toWork({ ...call, setHeader() {} }), {
+            takes: placeSignal ? forPlacedCall : forCall,
+            chargesBudget: true,
+            placeSignal,
+          })
         : null,
   };
 
   function gate(
     { keyName, limits }: Principal,
     call: GatedWork,
-    take: Take,
+    { takes, chargesBudget, placeSignal = null }: EntryKind,
   ): KeyPass | Promise<KeyPass> | null {
     if (!limits || keyName === null) return null;
     for (const names of call.models) requireModel(limits, names);
-    const isCounted =
-      limits.maxConcurrency !== null ||
-      limits.tokenBudget !== null ||
-      limits.requestsPerMinute !== null ||
-      limits.tokensPerMinute !== null;
-    return isCounted ? enterCounted({ keyName, limits, call }, take) : null;
+    if (!isCounted(limits)) return null;
+    const taken: Taken = {
+      keyName,
+      limits,
+      hasPlace: false,
+      reserved: 0,
+      chargesBudget,
+      requestAtMs: null,
+      units: 0,
+      unitsAtMs: null,
+    };
+    return takeFrom(0, takes, { taken, call, estimate: estimateOf(limits, call), placeSignal });
   }
 
-  function enterCounted(entry: Entry, take: Take): KeyPass | Promise<KeyPass> {
-    const held: Held[] = [];
-    const takes = take(entry, estimateOf(entry));
-    return takeOn();
-
-    // Without a promise while this process holds what is asked: that is each call of a key that is far from its limits.
-    function takeOn(): KeyPass | Promise<KeyPass> {
-      try {
-        for (let next = takes.next(); !next.done; next = takes.next()) {
-          if (next.value instanceof Promise) return next.value.then(keep, giveUp);
-          held.push(next.value);
+  // Without a promise while this process holds what is asked: that is each call of a key that is far from its limits.
+  function takeFrom(first: number, takes: readonly Take[], entry: Entry): KeyPass | Promise<KeyPass> {
+    const { taken } = entry;
+    try {
+      for (let at = first; at < takes.length; at += 1) {
+        const waits = takes[at]?.(entry);
+        if (waits) {
+          return waits.then(
+            () => takeFrom(at + 1, takes, entry),
+            (error) => {
+              cancel(taken);
+              throw error;
+            },
+          );
         }
-      } catch (error) {
-        giveUp(error);
       }
-      return toPass(held);
-    }
-
-    function keep(one: Held): KeyPass | Promise<KeyPass> {
-      held.push(one);
-      return takeOn();
-    }
-
-    function giveUp(error: unknown): never {
-      for (const one of held) one.cancel();
+    } catch (error) {
+      cancel(taken);
       throw error;
     }
+    return toPass(taken);
   }
 
-  function* takeForNow(entry: Entry, estimate: TokenEstimate) {
-    yield takeConcurrency(entry.limits);
-    yield* takeForCall(entry, estimate);
-  }
-
-  function takeForStep(placeSignal: AbortSignal | null): Take {
-    return function* (entry, estimate) {
-      if (placeSignal) yield takeConcurrency(entry.limits, placeSignal);
-      yield* takeForCall(entry, estimate);
+  function toPass(taken: Taken): KeyPass {
+    let isOver = false;
+    return {
+      settle(tokens) {
+        if (isOver) return;
+        isOver = true;
+        settle(taken, tokens);
+      },
+      cancel() {
+        if (isOver) return;
+        isOver = true;
+        cancel(taken);
+      },
     };
   }
 
-  function* takeForCall({ keyName, limits, call }: Entry, estimate: TokenEstimate) {
-    yield reserveBudget(keyName, limits, estimate);
-    yield takeRequest(limits, call);
-    yield takeTokens(limits, estimate, call);
+  function cancel(taken: Taken): void {
+    const { requestAtMs } = taken;
+    if (requestAtMs !== null) {
+      const { limits } = taken;
+      quotas.settle(requestsOf(limits), minuteOf(limits.requestsPerMinute), -1, requestAtMs);
+    }
+    giveBack(taken, 0, 0);
   }
 
-  function* takeForLater({ keyName, limits, call }: Entry, estimate: TokenEstimate) {
-    const { cancel } = reserveBudget(keyName, limits, estimate);
-    yield { cancel, settle: cancel };
-    yield takeRequest(limits, call);
-    yield takeTokens(limits, estimate, call);
+  function settle(taken: Taken, tokens: number): void {
+    giveBack(taken, taken.chargesBudget ? tokens : 0, tokens);
   }
 
-  function takeConcurrency(
-    { keyId, maxConcurrency }: Limits,
-    placeSignal: AbortSignal | null = null,
-  ): Held | Promise<Held> {
-    if (maxConcurrency === null) return NOTHING;
-    const name = `key:${keyId}`;
-    const taken = placeSignal
+  function giveBack(
+    { keyName, limits, hasPlace, reserved, units, unitsAtMs }: Taken,
+    ofBudget: number,
+    ofMinute: number,
+  ): void {
+    if (hasPlace) leases.giveBack(placesOf(limits));
+    if (limits.tokenBudget !== null) budgets.settle(keyName, reserved, ofBudget);
+    if (unitsAtMs !== null)
+      quotas.settle(tokensOf(limits), minuteOf(limits.tokensPerMinute), ofMinute - units, unitsAtMs);
+  }
+
+  function takePlace({ taken, placeSignal }: Entry): void | Promise<void> {
+    const { maxConcurrency } = taken.limits;
+    if (maxConcurrency === null) return;
+    const name = placesOf(taken.limits);
+    const isTaken = placeSignal
       ? places.take(name, maxConcurrency, placeSignal)
       : leases.take(name, maxConcurrency);
-    return whenKnown(taken, (isTaken) => {
-      const giveBack = () => leases.giveBack(name);
-      if (isTaken) return { cancel: giveBack, settle: giveBack };
-      throw tooMany(`This key may have ${maxConcurrency} requests at once.`, RETRY_BUSY_SECONDS);
+    return whenKnown(isTaken, (has) => {
+      if (!has) throw tooMany(`This key may have ${maxConcurrency} requests at once.`, RETRY_BUSY_SECONDS);
+      taken.hasPlace = true;
     });
   }
 
-  function reserveBudget(keyName: string, { tokenBudget }: Limits, estimate: TokenEstimate): Held {
-    if (tokenBudget === null) return NOTHING;
-    const reserved = Math.min(estimate.prompt + estimate.completion, tokenBudget.tokens);
-    const { fits, resetMs } = budgets.reserve(keyName, tokenBudget, reserved);
+  function reserveBudget({ taken, estimate }: Entry): void {
+    const { tokenBudget } = taken.limits;
+    if (tokenBudget === null) return;
+    const asked = Math.min(estimate.prompt + estimate.completion, tokenBudget.tokens);
+    const { fits, resetMs } = budgets.reserve(taken.keyName, tokenBudget, asked);
     if (!fits) {
       const { tokens, per } = tokenBudget;
       throw tooMany(`This key's budget of ${tokens} tokens a ${per} (UTC) is used up.`, resetMs / 1_000);
     }
-    return {
-      cancel: () => budgets.settle(keyName, reserved, 0),
-      settle: (tokens) => budgets.settle(keyName, reserved, tokens),
-    };
+    taken.reserved = asked;
   }
 
-  function takeRequest({ keyId, requestsPerMinute }: Limits, call: Gated): Held | Promise<Held> {
-    if (requestsPerMinute === null) return NOTHING;
-    const name = `requests:${keyId}`;
-    const quota = { units: requestsPerMinute, windowMs: MINUTE_MS };
-    return takeQuota(name, quota, 1, {
-      onState: (state) => describe(call, 'requests', state),
-      used: () => 1,
+  function takeRequest({ taken, call }: Entry): void | Promise<void> {
+    const { limits } = taken;
+    if (limits.requestsPerMinute === null) return;
+    const quota = minuteOf(limits.requestsPerMinute);
+    return whenKnown(quotas.take(requestsOf(limits), quota, 1), (state) => {
+      requireQuota(call, 'requests', state);
+      taken.requestAtMs = now();
     });
   }
 
-  function takeTokens(
-    { keyId, tokensPerMinute }: Limits,
-    { prompt, completion }: TokenEstimate,
-    call: Gated,
-  ): Held | Promise<Held> {
-    if (tokensPerMinute === null) return NOTHING;
+  function takeTokens({ taken, call, estimate: { prompt, completion } }: Entry): void | Promise<void> {
+    const { limits } = taken;
+    const { tokensPerMinute } = limits;
+    if (tokensPerMinute === null) return;
     if (prompt > tokensPerMinute) {
       throw tooMany(`This prompt has about ${prompt} tokens, and this key ${tokensPerMinute} a minute.`, 60);
     }
-    const name = `tokens:${keyId}`;
-    const quota = { units: tokensPerMinute, windowMs: MINUTE_MS };
     // The caller's bound on the answer may be far beyond what it becomes: it alone does not refuse a call.
     const units = Math.min(prompt + completion, tokensPerMinute);
-    return takeQuota(name, quota, units, {
-      onState: (state) => describe(call, 'tokens', state),
-      used: (tokens) => tokens,
-    });
-  }
-
-  function takeQuota(
-    name: string,
-    quota: Quota,
-    units: number,
-    { onState, used }: { onState: (state: QuotaState) => void; used: (tokens: number) => number },
-  ): Held | Promise<Held> {
-    return whenKnown(quotas.take(name, quota, units), (state) => {
+    return whenKnown(quotas.take(tokensOf(limits), minuteOf(tokensPerMinute), units), (state) => {
+      requireQuota(call, 'tokens', state);
+      taken.units = units;
       // Not before: the window may have begun with this very call.
-      const takenAtMs = now();
-      onState(state);
-      if (!state.taken) {
-        const [what] = name.split(':');
-        throw tooMany(`This key may use ${quota.units} ${what} a minute.`, state.resetMs / 1_000);
-      }
-      return {
-        cancel: () => quotas.settle(name, quota, -units, takenAtMs),
-        settle: (tokens) => quotas.settle(name, quota, used(tokens) - units, takenAtMs),
-      };
+      taken.unitsAtMs = now();
     });
   }
 }
 
-function whenKnown<T>(answer: T | Promise<T>, then: (answer: T) => Held): Held | Promise<Held> {
+function whenKnown<T>(answer: T | Promise<T>, then: (answer: T) => void): void | Promise<void> {
   return answer instanceof Promise ? answer.then(then) : then(answer);
 }
 
-function toPass(held: readonly Held[]): KeyPass {
-  let isOver = false;
-  const end = (finish: (one: Held) => void) => {
-    if (isOver) return;
-    isOver = true;
-    for (const one of held) finish(one);
-  };
-  return {
-    settle: (tokens) => end((one) => one.settle(tokens)),
-    cancel: () => end((one) => one.cancel()),
-  };
+const placesOf = ({ keyId }: Limits) => `key:${keyId}`;
+const requestsOf = ({ keyId }: Limits) => `requests:${keyId}`;
+const tokensOf = ({ keyId }: Limits) => `tokens:${keyId}`;
+const minuteOf = (units: number | null): Quota => ({ units: units ?? 0, windowMs: MINUTE_MS });
+
+const isCounted = ({ maxConcurrency, tokenBudget, requestsPerMinute, tokensPerMinute }: Limits): boolean =>
+  maxConcurrency !== null || tokenBudget !== null || requestsPerMinute !== null || tokensPerMinute !== null;
+
+function estimateOf({ tokenBudget, tokensPerMinute }: Limits, call: Gated): TokenEstimate {
+  return tokenBudget === null && tokensPerMinute === null ? { prompt: 0, completion: 0 } : call.estimate();
 }
 
-function estimateOf({ limits, call }: Entry): TokenEstimate {
-  const counts = limits.tokenBudget !== null || limits.tokensPerMinute !== null;
-  return counts ? call.estimate() : { prompt: 0, completion: 0 };
+function toWork({ models, estimate, setHeader }: GatedCall): GatedWork {
+  return { models: models === null ? [] : [models], estimate, setHeader };
 }
-
-const NOTHING: Held = { cancel: () => {}, settle: () => {} };
-
-const toLists = (models: readonly string[] | null) => (models === null ? [] : [models]);
 
 function requireModel({ models }: Limits, asked: readonly string[]): void {
   // A name without a tag stands for all of its tags, as it does for model servers.
@@ -279,6 +281,12 @@ function requireModel({ models }: Limits, asked: readonly string[]): void {
 
 function tooMany(message: string, retryAfterSeconds: number): AppError {
   return new AppError('rate_limit_exceeded', `${message} Try again later.`, { retryAfterSeconds });
+}
+
+/** Says how much is left, and throws where the call was not let in. */
+function requireQuota(call: Gated, what: string, state: QuotaAnswer): void {
+  describe(call, what, state);
+  if (!state.taken) throw tooMany(`This key may use ${state.limit} ${what} a minute.`, state.resetMs / 1_000);
 }
 
 function describe(call: Gated, what: string, state: QuotaState): void {

@@ -10,7 +10,7 @@ export interface QuotaState {
   resetMs: number;
 }
 
-type QuotaAnswer = QuotaState & { taken: boolean };
+export type QuotaAnswer = QuotaState & { taken: boolean };
 
 /** A process's part of shared quotas: blocks of units taken ahead of need, so that most requests ask nobody. */
 export interface QuotaBlocks {
