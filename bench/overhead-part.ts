@@ -1,13 +1,18 @@
-// What the balancer and the limits of a key cost: one Citadel on Redis with them and one without, in turn within seconds,
-// so that a machine whose speed changes shows in neither.
+// What the balancer and the limits of a key cost: calls with them and without, in turn within seconds, so that a machine
+// whose speed changes shows in neither; and of one process, because of two that do the same one may need half as much
+// processor time again for as long as it lives (what is compiled, and when, is chance). Where there is a key, everybody
+// must show one: so it is deleted from the store before the calls without.
 
+import pg from 'pg';
+import { postgresService } from '../test/support/postgres.ts';
+import { waitFor } from '../test/support/wait-for.ts';
 import { startLoadClient } from './load-client.ts';
 import type { Faults } from './load-job.ts';
 import type { PartContext, PartResult } from './part.ts';
-import { chatJob, type Entry } from './plan.ts';
+import { chatJob, chatRequest, type Entry, LONE_MODEL } from './plan.ts';
 import { sumProcessorMs } from './process-facts.ts';
-import { median } from './statistics.ts';
-import { missingFor, startStraight, startVariant } from './subjects.ts';
+import { mean, percentile } from './statistics.ts';
+import { missingFor, postgresEnvironment, startStraight, startVariant } from './subjects.ts';
 import { countFaults } from './summary.ts';
 import { formatTable } from './text-table.ts';
 
@@ -27,31 +32,29 @@ const SPARE_MS = 45_000;
 
 interface Variant {
   title: string;
-  servers: number;
+  /** Undefined for the one that all servers have. */
+  model?: string;
   hasKey: boolean;
 }
 
-const PLAIN: Variant = { title: '1 server, no keys', servers: 1, hasKey: false };
+const PLAIN: Variant = { title: '1 server, no key', model: LONE_MODEL, hasKey: false };
 const VARIANTS: readonly Variant[] = [
-  { title: '1 server, a key with all limits', servers: 1, hasKey: true },
-  { title: `${SERVERS} servers, no keys`, servers: SERVERS, hasKey: false },
-  { title: `${SERVERS} servers, a key with all limits`, servers: SERVERS, hasKey: true },
+  { title: '1 server, a key with all limits', model: LONE_MODEL, hasKey: true },
+  { title: `${SERVERS} servers, no key`, hasKey: false },
+  { title: `${SERVERS} servers, a key with all limits`, hasKey: true },
 ];
+
+/** Those without a key first, then those with one. */
+const ALL: readonly Variant[] = [PLAIN, ...VARIANTS].toSorted((a, b) => Number(a.hasKey) - Number(b.hasKey));
+const SWAPPED: readonly Variant[] = ALL.toSorted(
+  (a, b) => Number(a.hasKey) - Number(b.hasKey) || ALL.indexOf(b) - ALL.indexOf(a),
+);
 
 interface Comparison {
   variant: Variant;
-  perSecond: number[];
-  plainPerSecond: number[];
-  /** Of each round, with against without. */
-  ratios: number[];
-  /** The same of the processor time for a call, which others on the machine disturb least. */
-  processorRatios: number[];
-  faults: Faults;
-}
-
-interface Running {
-  entry: Entry;
-  pids: readonly number[];
+  /** Of each round. */
+  rates: Rate[];
+  plainRates: Rate[];
 }
 
 /** What one loop of calls came to. */
@@ -63,44 +66,41 @@ interface Rate {
 }
 
 export async function measureOverhead(context: PartContext): Promise<PartResult> {
-  const lack = missingFor('redis');
+  const lack =
+    missingFor('redis') ?? (postgresService.isInstalled ? null : `no Postgres: ${postgresService.install}`);
   if (lack !== null) {
     const text = `What balancing and limits cost: not measured, ${lack}`;
     return { text, results: { missing: lack }, isBroken: false };
   }
   const { plan, signal, say } = context;
   const load = startLoadClient(signal);
-  const loopMs = plan.loop.warmUpMs + plan.loop.windowMs;
-  const play = async ({ entry, pids }: Running): Promise<Rate> => {
+  const { starts, rounds, startMs, ...loop } = plan.overhead;
+  const loopMs = loop.warmUpMs + loop.windowMs;
+  const jobOf = ({ model }: Variant, caller: Entry) => ({
+    ...chatJob(caller, plan, CONNECTIONS, model),
+    ...loop,
+  });
+  const play = async (variant: Variant, caller: Entry, pids: readonly number[]): Promise<Rate> => {
     const beforeMs = sumProcessorMs(pids);
-    const { perSecond, faults } = await load.run(chatJob(entry, plan, CONNECTIONS), loopMs + SPARE_MS);
+    const { perSecond, faults } = await load.run(jobOf(variant, caller), loopMs + SPARE_MS);
     const usedMs = (sumProcessorMs(pids) ?? Number.NaN) - (beforeMs ?? Number.NaN);
     return { perSecond, faults, processorMsPerCall: usedMs / ((perSecond * loopMs) / 1_000) };
   };
-  const comparisons = VARIANTS.map(
-    (variant): Comparison => ({
-      variant,
-      perSecond: [],
-      plainPerSecond: [],
-      ratios: [],
-      processorRatios: [],
-      faults: {},
-    }),
-  );
-  const { starts, rounds, warmUpMs } = plan.overhead;
+  const comparisons = VARIANTS.map((variant): Comparison => ({ variant, rates: [], plainRates: [] }));
   try {
     for (let start = 1; start <= starts; start += 1) {
-      // New processes each time: how well one does for as long as it lives is also chance.
-      const running = await startAll(context, start);
-      // As many calls for each: what has served more is compiled better.
-      for (const { entry } of running.values()) {
-        const job = { ...chatJob(entry, plan, CONNECTIONS), warmUpMs: 0, windowMs: warmUpMs };
-        await load.run(job, warmUpMs + SPARE_MS);
+      const { callerFor, pids } = await startOne(context, start);
+      // As many calls of each kind: code must be compiled for all of them before any is measured.
+      for (const variant of ALL) {
+        const job = { ...jobOf(variant, await callerFor(variant)), warmUpMs: 0, windowMs: startMs };
+        await load.run(job, startMs + SPARE_MS);
       }
       for (let round = 0; round < rounds; round += 1) {
         say(`overhead, start ${start} of ${starts}, round ${round + 1} of ${rounds}`);
         const rates = new Map<Variant, Rate>();
-        for (const [variant, one] of rotate([...running], round)) rates.set(variant, await play(one));
+        for (const variant of inTurn(round)) {
+          rates.set(variant, await play(variant, await callerFor(variant), pids));
+        }
         addRound(comparisons, rates);
       }
       await context.around.processes.killAll();
@@ -108,33 +108,56 @@ export async function measureOverhead(context: PartContext): Promise<PartResult>
     return {
       text: format(comparisons),
       results: { comparisons, lost: lostOf(comparisons.at(-1)), lostMax: LOST_MAX },
-      isBroken: comparisons.some(({ faults }) => countFaults(faults) > 0),
+      isBroken: comparisons.some((comparison) => countFaults(faultsOf(comparison)) > 0),
     };
   } finally {
     load.stop();
   }
 }
 
-/** Nobody is always the first, or always after the same one. */
-function rotate<T>(items: readonly T[], by: number): T[] {
-  const turned = [...items.slice(by % items.length), ...items.slice(0, by % items.length)];
-  return Math.floor(by / items.length) % 2 === 0 ? turned : turned.reverse();
+/** Nobody is always the first, or always after the same one; those of a kind follow each other, for the key's sake. */
+function inTurn(round: number): readonly Variant[] {
+  return [ALL, ALL.toReversed(), SWAPPED, SWAPPED.toReversed()][round % 4] ?? ALL;
 }
 
-async function startAll({ around, signal }: PartContext, start: number): Promise<Map<Variant, Running>> {
+interface Running {
+  /** Who makes the variant's calls; by then there is a key, or none. */
+  callerFor(variant: Variant): Promise<Entry>;
+  pids: readonly number[];
+}
+
+async function startOne({ around }: PartContext, start: number): Promise<Running> {
   const straight = await startStraight(around);
   const serverPort = Number(new URL(straight.origin).port);
-  const running = new Map<Variant, Running>();
-  // Each of them is once the first to be started and warmed up.
-  for (const variant of rotate([PLAIN, ...VARIANTS], start)) {
-    signal.throwIfAborted();
-    const id = `overhead-${start}-${running.size}`;
-    const options = { id, servers: variant.servers, hasRedis: true, serverPort };
-    const { origin, processes } = await startVariant(options, around);
-    const headers = variant.hasKey ? await makeKey(origin) : {};
-    running.set(variant, { entry: { origin, headers }, pids: processes.map(({ pid }) => pid) });
-  }
-  return running;
+  const store = await postgresEnvironment(around);
+  const id = `overhead-${start}`;
+  const options = { id, servers: SERVERS, loneModel: LONE_MODEL, hasRedis: true, serverPort, env: store };
+  const { origin, headers, processes } = await startVariant(options, around);
+  const anyone = { origin, headers };
+  let holder: Entry | null = null;
+  return {
+    async callerFor({ hasKey }) {
+      if (hasKey) {
+        holder ??= { origin, headers: await makeKey(origin) };
+        return holder;
+      }
+      if (holder) await deleteKeys(store.DATABASE_URL, anyone);
+      holder = null;
+      return anyone;
+    },
+    pids: processes.map(({ pid }) => pid),
+  };
+}
+
+async function deleteKeys(url: string | undefined, anyone: Entry): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('DELETE FROM citadel.api_key');
+  await client.end();
+  const { origin, headers, body } = chatRequest(anyone, LONE_MODEL);
+  const isOpen = () =>
+    fetch(`${origin}/v1/chat/completions`, { method: 'POST', headers, body }).then(({ ok }) => ok);
+  await waitFor(isOpen, 'a call without a key is let in');
 }
 
 async function makeKey(origin: string): Promise<Record<string, string>> {
@@ -152,35 +175,53 @@ function addRound(comparisons: readonly Comparison[], rates: ReadonlyMap<Variant
   const plain = rates.get(PLAIN);
   for (const comparison of comparisons) {
     const own = rates.get(comparison.variant);
-    if (!own || !plain) throw new Error(`"${comparison.variant.title}" was not started.`);
-    comparison.perSecond.push(own.perSecond);
-    comparison.plainPerSecond.push(plain.perSecond);
-    comparison.ratios.push(own.perSecond / plain.perSecond);
-    comparison.processorRatios.push(own.processorMsPerCall / plain.processorMsPerCall);
-    for (const [fault, count] of [...Object.entries(own.faults), ...Object.entries(plain.faults)])
-      comparison.faults[fault] = (comparison.faults[fault] ?? 0) + count;
+    if (!own || !plain) throw new Error(`"${comparison.variant.title}" was not played.`);
+    comparison.rates.push(own);
+    comparison.plainRates.push(plain);
   }
 }
 
 function format(comparisons: readonly Comparison[]): string {
-  const rows = comparisons.map(({ variant, perSecond, plainPerSecond, ratios, processorRatios, faults }) => [
-    variant.title,
-    median(perSecond).toFixed(0),
-    median(plainPerSecond).toFixed(0),
-    `${median(ratios).toFixed(3)}×`,
-    `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
-    `${median(processorRatios).toFixed(3)}×`,
-    countFaults(faults) === 0 ? '0' : `INVALID ${JSON.stringify(faults)}`,
-  ]);
+  const rows = comparisons.map((comparison) => {
+    const { variant, rates, plainRates } = comparison;
+    const ratios = rates.map(({ perSecond }, at) => perSecond / (plainRates[at]?.perSecond ?? Number.NaN));
+    const faults = faultsOf(comparison);
+    return [
+      variant.title,
+      mean(rates.map(perSecondOf)).toFixed(0),
+      mean(plainRates.map(perSecondOf)).toFixed(0),
+      `${(1 - lostOf(comparison)).toFixed(3)}×`,
+      `${percentile(ratios, 0.25).toFixed(2)}–${percentile(ratios, 0.75).toFixed(2)}`,
+      `${(processorMsPerCall(rates) / processorMsPerCall(plainRates)).toFixed(3)}×`,
+      countFaults(faults) === 0 ? '0' : `INVALID ${JSON.stringify(faults)}`,
+    ];
+  });
   const lost = lostOf(comparisons.at(-1));
   const verdict = lost <= LOST_MAX ? 'met' : 'MISSED';
   return [
-    `What balancing and limits cost: on Redis, ${CONNECTIONS} connections, medians of ${comparisons[0]?.ratios.length} rounds`,
-    formatTable(['', 'req/s', `${PLAIN.title}`, 'ratio', 'of rounds', 'CPU per call', 'faults'], rows),
+    `What balancing and limits cost: on Redis and Postgres, ${CONNECTIONS} connections, all of ${comparisons[0]?.rates.length} rounds`,
+    formatTable(['', 'req/s', PLAIN.title, 'ratio', 'half of rounds', 'CPU per call', 'faults'], rows),
     `  together at most ${LOST_MAX * 100} % of req/s: ${(lost * 100).toFixed(1)} %   ${verdict}`,
   ].join('\n');
 }
 
+/** Of the calls that were served in as much time without. */
 function lostOf(comparison: Comparison | undefined): number {
-  return 1 - median(comparison?.ratios ?? []);
+  if (!comparison) return Number.NaN;
+  return 1 - mean(comparison.rates.map(perSecondOf)) / mean(comparison.plainRates.map(perSecondOf));
+}
+
+const perSecondOf = ({ perSecond }: Rate) => perSecond;
+
+/** NaN where the system does not tell. */
+function processorMsPerCall(rates: readonly Rate[]): number {
+  const usedMs = rates.map((rate) => rate.processorMsPerCall * rate.perSecond);
+  return mean(usedMs) / mean(rates.map(perSecondOf));
+}
+
+function faultsOf({ rates, plainRates }: Comparison): Faults {
+  const sum: Faults = {};
+  for (const { faults } of [...rates, ...plainRates])
+    for (const [fault, count] of Object.entries(faults)) sum[fault] = (sum[fault] ?? 0) + count;
+  return sum;
 }

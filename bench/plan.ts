@@ -10,8 +10,8 @@ export interface Plan {
   loop: { warmUpMs: number; windowMs: number };
   firstToken: { warmUpMs: number; windowMs: number };
   streams: { count: number; rampMs: number; tokens: number };
-  /** So often are new processes started, and each set of them is measured in so many rounds. */
-  overhead: { starts: number; rounds: number; warmUpMs: number };
+  /** So often is a new process started, given `startMs` of calls of each kind, and measured in so many rounds. */
+  overhead: { starts: number; rounds: number; startMs: number; warmUpMs: number; windowMs: number };
   idleMs: number;
 }
 
@@ -22,7 +22,7 @@ export const FULL_PLAN: Plan = {
   loop: { warmUpMs: 500, windowMs: 2_500 },
   firstToken: { warmUpMs: 300, windowMs: 4_000 },
   streams: { count: 200, rampMs: 1_000, tokens: 400 },
-  overhead: { starts: 4, rounds: 4, warmUpMs: 8_000 },
+  overhead: { starts: 3, rounds: 20, startMs: 4_000, warmUpMs: 200, windowMs: 1_200 },
   idleMs: 60_000,
 };
 
@@ -33,7 +33,7 @@ export const QUICK_PLAN: Plan = {
   loop: { warmUpMs: 300, windowMs: 1_200 },
   firstToken: { warmUpMs: 200, windowMs: 2_500 },
   streams: { count: 200, rampMs: 1_000, tokens: 100 },
-  overhead: { starts: 1, rounds: 4, warmUpMs: 8_000 },
+  overhead: { starts: 1, rounds: 4, startMs: 4_000, warmUpMs: 200, windowMs: 1_200 },
   idleMs: 20_000,
 };
 
@@ -47,12 +47,14 @@ export const STREAM_TOKEN_MS = 20;
 
 // The simulated server takes pace and length from the model's name.
 const CHAT_MODEL = `sim:tokens=${ANSWER_TOKENS}`;
+/** The same by another name, which only one server has where there are many. */
+export const LONE_MODEL = `sim:first=0+tokens=${ANSWER_TOKENS}`;
 const FIRST_TOKEN_MODEL = `sim:first=20+token=5+tokens=${SHORT_STREAM_TOKENS}`;
 const streamModel = ({ streams }: Plan) => `sim:token=${STREAM_TOKEN_MS}+tokens=${streams.tokens}`;
 
 /** Every model that the plan calls. */
 export function modelsOf(plan: Plan): string[] {
-  return [CHAT_MODEL, FIRST_TOKEN_MODEL, streamModel(plan)];
+  return [CHAT_MODEL, LONE_MODEL, FIRST_TOKEN_MODEL, streamModel(plan)];
 }
 
 /** Where a subject takes requests, and with which headers of its own. */
@@ -65,8 +67,8 @@ export function warmUpJob(entry: Entry, plan: Plan): LoopJob {
   return { ...chatJob(entry, plan, 16), warmUpMs: 0, windowMs: plan.warmUpMs };
 }
 
-export function chatJob(entry: Entry, { loop }: Plan, connections: Connections): LoopJob {
-  return { kind: 'loop', request: chatRequest(entry, CHAT_MODEL), connections, ...loop };
+export function chatJob(entry: Entry, { loop }: Plan, connections: Connections, model = CHAT_MODEL): LoopJob {
+  return { kind: 'loop', request: chatRequest(entry, model), connections, ...loop };
 }
 
 export function firstTokenJob(entry: Entry, { firstToken }: Plan): LoopJob {

@@ -44,7 +44,8 @@ export const FLEET_STORE = postgresService.isInstalled ? 'Postgres' : 'the embed
 /** In force in every Citadel of the run: 200 streams at once must not wait for a slot. */
 export const LIGHTWEIGHT_CONCURRENCY = 256;
 
-const CITADEL = nodeArguments();
+const CITADEL = nodeArguments('citadel');
+const CITADEL_UP = nodeArguments('start');
 const PORTKEY = fileURLToPath(
   new URL('node_modules/@portkey-ai/gateway/build/start-server.js', import.meta.url),
 );
@@ -84,19 +85,24 @@ interface VariantOptions {
   id: string;
   /** How many times the simulated server is registered. */
   servers: number;
+  /** A model that only one more has, and no other. */
+  loneModel?: string;
   hasRedis: boolean;
   serverPort: number;
+  /** Settings of its own. */
+  env?: Record<string, string>;
 }
 
 /** Starts a Citadel in one process that is like no other subject; its own process comes first. */
 export async function startVariant(
-  { id, servers, hasRedis, serverPort }: VariantOptions,
+  { id, servers, loneModel, hasRedis, serverPort, env: own }: VariantOptions,
   around: Surroundings,
 ): Promise<Parts> {
   const redis = hasRedis ? await startRedis(id, around) : null;
   const port = await freePort();
   const env = {
-    ...(await citadelEnvironment(serverPort, around, servers)),
+    ...(await citadelEnvironment(serverPort, around, { count: servers, loneModel })),
+    ...own,
     PORT: String(port),
     ...(redis && { REDIS_URL: redis.url }),
   };
@@ -166,13 +172,16 @@ function entryAt(port: number, headers: Record<string, string> = {}): Entry {
 export async function citadelEnvironment(
   serverPort: number,
   { directory, models }: Surroundings,
-  count = 1,
+  { count = 1, loneModel }: { count?: number; loneModel?: string } = {},
 ): Promise<Record<string, string>> {
-  const server = { hostname: '127.0.0.1', port: serverPort, protocol: 'openai', models };
+  const address = { hostname: '127.0.0.1', port: serverPort, protocol: 'openai' };
+  const shared = models.filter((model) => model !== loneModel);
   const servers = Array.from({ length: count }, (_, at) => ({
     id: at === 0 ? 'sim' : `sim-${at + 1}`,
-    ...server,
+    ...address,
+    models: shared,
   }));
+  if (loneModel) servers.push({ id: 'lone', ...address, models: [loneModel] });
   return {
     CITADEL_DATA_DIR: await mkdtemp(join(directory, 'data-')),
     CITADEL_DISCOVER: 'off',
@@ -189,22 +198,22 @@ export function startCitadel(
 ): OwnedProcess {
   const name = args[0] ?? '';
   const command = process.execPath;
+  const program = name === 'up' ? CITADEL_UP : CITADEL;
   return around.processes.start({
     name,
     id: `${subject}-${name}`,
     command,
-    args: [...CITADEL, ...args],
+    args: [...program, ...args],
     env,
   });
 }
 
-/** Node's options and the program, as `npm run citadel` has them. */
-function nodeArguments(): string[] {
+/** Node's options and the program, as the script in package.json has them. */
+function nodeArguments(script: 'citadel' | 'start'): string[] {
   const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  const words = scripts.citadel.split(' ').slice(1);
-  return words.map((word: string) =>
-    word.startsWith('-') ? word : fileURLToPath(new URL(`../${word}`, import.meta.url)),
-  );
+  const words: string[] = scripts[script].split(' ').slice(1);
+  const program = words.findIndex((word) => !word.startsWith('-'));
+  return [...words.slice(0, program), fileURLToPath(new URL(`../${words[program]}`, import.meta.url))];
 }
 
 export async function startRedis(

@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import { loadConfig } from '../core/config.ts';
 import { createLogger } from '../core/logger.ts';
 import { type CitadelProcess, type Roles, startCitadel } from './citadel-process.ts';
@@ -57,6 +58,9 @@ export async function runProcess(
   // Node keeps what it has compiled only when it exits in good order. A process that finds all of it there starts in half
   // the time and needs 20 MB less.
   flushCompileCache();
+  // Keeps Node from letting 30 MB of live objects fill 250. After that line: what is compiled under other options counts
+  // as another's, also Node's own modules, when they are loaded.
+  setFlagsFromString('--heap-growing-percent=50');
   await stopAsked;
 
   // BullMQ's close never resolves while Redis is out of reach.
