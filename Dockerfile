@@ -36,5 +36,5 @@ EXPOSE 8002
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=90s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/api/v1/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=16", "bin/citadel.mjs"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "bin/citadel.mjs"]
 CMD ["up"]
