@@ -14,9 +14,9 @@ export interface KeyGate {
   /** Null, without any work, for who is held to nothing. Throws AppError `forbidden` for a model that the key may not
    *  call, `rate_limit_exceeded` with the seconds to wait, `store_unavailable` when the limits cannot be asked. */
   enter(principal: Principal, call: GatedCall): KeyPass | Promise<KeyPass> | null;
-  /** The same for work that is done later, whenever it is its turn: how many requests are at work at once does not matter,
-   *  and the budget is not held meanwhile (what the work uses is charged when it is done). Its tokens count in the minute
-   *  in which it is accepted. */
+  /** The same for work that is done later, whenever it is its turn: how many requests are at work at once is asked then
+   *  (`enterStep`), and the budget is not held meanwhile (what the work uses is charged when it is done). Its tokens count
+   *  in the minute in which it is accepted. */
   accept(principal: Principal, work: GatedWork): KeyPass | Promise<KeyPass> | null;
   /** The same for a step of accepted work, whose call is made now and whose caller has gone: with a `placeSignal` it waits
    *  until the key may have one more request at work, or until that aborts; without one that does not matter. */
@@ -28,7 +28,11 @@ interface GatedCall extends Gated {
   models: readonly string[] | null;
 }
 
-type StepCall = Omit<GatedCall, 'setHeader'> & { placeSignal: AbortSignal | null };
+interface StepCall extends Omit<GatedCall, 'setHeader'> {
+  /** Its key's limits were charged for it before, when it was accepted: all but its place among the requests at once. */
+  isCharged: boolean;
+  placeSignal: AbortSignal | null;
+}
 
 interface GatedWork extends Gated {
   /** Each by all its names. */
@@ -104,11 +108,11 @@ export function createKeyGate({ quotas, leases, places, budgets, now }: KeyGateO
     enter: (principal, call) =>
       principal.limits ? gate(principal, toWork(call), { takes: forPlacedCall, chargesBudget: true }) : null,
     accept: (principal, work) => gate(principal, work, { takes: forCall, chargesBudget: false }),
-    enterStep: (principal, { placeSignal, ...call }) =>
+    enterStep: (principal, { isCharged, placeSignal, ...call }) =>
       principal.limits
         ? gate(principal, toWork({ ...call, setHeader() {} }), {
-            takes: placeSignal ? forPlacedCall : forCall,
-            chargesBudget: true,
+            takes: [...(placeSignal ? [takePlace] : []), ...(isCharged ? [] : forCall)],
+            chargesBudget: !isCharged,
             placeSignal,
           })
         : null,

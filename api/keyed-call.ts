@@ -102,6 +102,7 @@ async function startOrJoin(
       body: req.body,
       ...{ keyName, weight, priority, idempotency },
       seesAll: principal.role === 'admin',
+      hasPlace: true,
       metadata: packJobFacts({ class: modelClass, model: name, position: null, metadata: null }),
     });
     // I1

@@ -69,11 +69,13 @@ export function createModelCalls(options: ModelCallsOptions): ModelCalls {
       const { keyName, isCharged, takesPlace } = request;
       const estimate = options.estimate(body);
       const pass =
-        isCharged || keyName === null
+        (isCharged && !takesPlace) || keyName === null
           ? null
           : await options.enter(keyName, {
-              models: names,
+              // What was accepted may call it, whatever its key may since.
+              models: isCharged ? null : names,
               estimate: () => estimate,
+              isCharged,
               placeSignal: takesPlace ? signal : null,
             });
       if (signal.aborted) pass?.cancel();

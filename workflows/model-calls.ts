@@ -12,6 +12,8 @@ export interface CallInput {
   body: string;
   /** Whether it may ask any collection. */
   seesAll?: boolean;
+  /** Its caller waits for it, and holds a place among its key's requests at once meanwhile. */
+  hasPlace?: boolean;
 }
 
 export interface ModelCallRequest {

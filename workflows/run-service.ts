@@ -86,11 +86,12 @@ export function createRunService({ store, plans, runner, models }: RunServiceOpt
   async function submitCall(request: CallRequest): Promise<StartedRun> {
     const body: { model: string } = JSON.parse(request.body);
     models.requireModel(body.model);
-    const { kind, seesAll = false } = request;
+    const { kind, seesAll = false, hasPlace = false } = request;
     const input: CallInput = {
       endpoint: ENDPOINTS[kind],
       body: request.body,
       ...(seesAll ? { seesAll } : {}),
+      ...(hasPlace ? { hasPlace } : {}),
     };
     const run: NewRun = {
       ...termsOf('job', request),

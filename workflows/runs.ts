@@ -29,6 +29,8 @@ export interface CallRequest extends RunOptions {
   kind: 'chat' | 'completion' | 'embedding' | 'rag_query';
   /** Whether it may ask any collection: an admin's. */
   seesAll?: boolean;
+  /** Whether its caller waits for it, and holds a place among its key's requests at once meanwhile. */
+  hasPlace?: boolean;
   /** The caller's JSON as text, kept and sent on as it is. It has been checked by its endpoint's schema. */
   body: string;
 }

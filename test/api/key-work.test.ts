@@ -30,10 +30,14 @@ async function keyWith(settings: object = {}) {
   const authorization = `Bearer ${body.key}`;
   return {
     id: body.id as string,
+    key: body.key as string,
     ask: (method: string, path: string, content?: unknown) =>
       work.ask(method, path, content, { authorization }),
   };
 }
+
+const briefCalls = () => work.citadel.model.requests.filter(({ model }) => model === BRIEF_MODEL);
+const openBriefCalls = () => briefCalls().filter(({ finished, aborted }) => !finished && !aborted).length;
 
 const nothing = { name: 'nothing', steps: [{ id: 'a', type: 'transform', value: 1 }] };
 const chatStep = (id: string, model = CHAT_MODEL, rest: object = {}) => ({
@@ -160,20 +164,53 @@ describe('a step of a key', () => {
     expect(await ask('POST', `${path}/cancel`)).toMatchObject({ status: 200 });
   });
 
+  test('a job waits until its key may have one more request at work, and loses no attempt by it', async () => {
+    const { ask } = await keyWith({ max_concurrency: 2 });
+    const before = briefCalls().length;
+    const request = chat(BRIEF_MODEL);
+    const jobs = await Promise.all(
+      Array.from({ length: 6 }, () => ask('POST', JOBS, { kind: 'chat', request })),
+    );
+
+    let most = 0;
+    const ended = await waitFor(
+      async () => {
+        most = Math.max(most, openBriefCalls());
+        const now = await Promise.all(jobs.map(({ body }) => ask('GET', `${JOBS}/${body.id}`)));
+        return now.every(({ body }) => body.status === 'succeeded') ? now : null;
+      },
+      'they have ended',
+      30_000,
+    );
+
+    expect(most).toBe(2);
+    expect(briefCalls()).toHaveLength(before + 6);
+    const attempts = ended.flatMap(({ body }) => body.timeline).map(({ attempt = 1 }) => attempt);
+    expect(Math.max(...attempts)).toBe(1);
+  });
+
+  test('a call with an Idempotency-Key does not wait for the place that its caller holds', async () => {
+    const { key } = await keyWith({ max_concurrency: 1 });
+    const headers = { authorization: `Bearer ${key}`, 'idempotency-key': 'one-place' };
+
+    expect(await work.ask('POST', '/v1/chat/completions', chat(CHAT_MODEL), headers)).toMatchObject({
+      status: 200,
+    });
+  });
+
   test('waits until its key may have one more request at work, and loses no attempt by it', async () => {
     const { ask } = await keyWith({ max_concurrency: 2 });
     const wide = { id: 'wide', type: 'map', over: '${{ input }}', steps: [chatStep('say', BRIEF_MODEL)] };
     const input = [1, 2, 3, 4, 5, 6];
     const { body } = await ask('POST', RUNS, { definition: { name: 'wide', steps: [wide] }, input });
     const path = `${RUNS}/${body.id}`;
-    const calls = () => work.citadel.model.requests.filter(({ model }) => model === BRIEF_MODEL);
-    const open = () => calls().filter(({ finished, aborted }) => !finished && !aborted).length;
+    const before = briefCalls().length;
 
     let most = 0;
     let run = body;
     await waitFor(
       async () => {
-        most = Math.max(most, open());
+        most = Math.max(most, openBriefCalls());
         run = (await ask('GET', path)).body;
         return run.status === 'succeeded';
       },
@@ -182,7 +219,7 @@ describe('a step of a key', () => {
     );
 
     expect(most).toBe(2);
-    expect(calls()).toHaveLength(6);
+    expect(briefCalls()).toHaveLength(before + 6);
     const { steps } = run;
     expect(steps.map(({ attempts }: { attempts: number }) => attempts)).toEqual(steps.map(() => 1));
   });

@@ -78,7 +78,7 @@ export function createCallStep(models: ModelCalls, answering?: Answering): StepE
       if (!answering) throw new AppError('invalid_request', 'This Citadel has no collections of documents.');
       return await answerQuery({ models, answering, attempt, input }, signal);
     }
-    return await callOnce(models, attempt, { endpoint: input.endpoint, body: input.body }, signal);
+    return await callOnce(models, attempt, { ...input, endpoint: input.endpoint }, signal);
   };
 }
 
@@ -109,20 +109,21 @@ async function answerQuery(
 ): Promise<AttemptEnd> {
   const { chatBody, finish } = await answering.prepare(input, attempt, signal);
   if (chatBody === null) return { status: 'succeeded', output: finish(null), tokens: 0, facts: {} };
-  const end = await callOnce(models, attempt, { endpoint: 'chat/completions', body: chatBody }, signal);
+  const asked = { endpoint: 'chat/completions', body: chatBody, hasPlace: input.hasPlace } as const;
+  const end = await callOnce(models, attempt, asked, signal);
   return end.status === 'failed' ? end : { ...end, output: finish(end.output) };
 }
 
 async function callOnce(
   models: ModelCalls,
   attempt: StepAttempt,
-  { endpoint, body }: Pick<Call, 'endpoint' | 'body'>,
+  { endpoint, body, hasPlace = false }: Pick<Call, 'endpoint' | 'body'> & Pick<CallInput, 'hasPlace'>,
   signal: AbortSignal,
 ): Promise<AttemptEnd> {
   // Who asked for a stream may follow it, chunk by chunk.
   const pieces = JSON.parse(body).stream === true ? 'chunks' : null;
   // Its key was held to its limits when the job was accepted.
-  const asked = { endpoint, body, part: 0, pieces, isCharged: true } as const;
+  const asked = { endpoint, body, part: 0, pieces, isCharged: true, takesPlace: !hasPlace } as const;
   const end = await call(models, attempt, asked, signal);
   const { tokens, facts } = end;
   if (end.status === 'failed') return { status: 'failed', error: toError(end), tokens, facts: { ...facts } };
@@ -137,6 +138,7 @@ interface Call {
   /** What those who watch hear of it. */
   pieces: 'text' | 'chunks' | null;
   isCharged?: boolean;
+  takesPlace?: boolean;
 }
 
 /** Servers asked within one call at most; parts of a later call come after those of an earlier one. */
@@ -145,7 +147,7 @@ const PARTS_PER_CALL = 100;
 function call(
   models: ModelCalls,
   attempt: StepAttempt,
-  { endpoint, body, part, pieces, isCharged = false }: Call,
+  { endpoint, body, part, pieces, isCharged = false, takesPlace = true }: Call,
   signal: AbortSignal,
 ): Promise<ModelCallEnd> {
   const { keyName, weight, priority, tags, idempotencyKey, trace } = attempt;
@@ -155,8 +157,7 @@ function call(
       body,
       keyName,
       isCharged,
-      // A caller of a job may hold a place while it waits.
-      takesPlace: !isCharged,
+      takesPlace,
       weight,
       priority,
       tags,
