@@ -65,12 +65,13 @@ describe('the Dockerfile', () => {
     expect(restsOf('HEALTHCHECK')).toEqual([expect.stringContaining('/api/v1/health/ready')]);
   });
 
-  test('starts as package.json does', () => {
+  test('runs what `npm run citadel` does, and `up` where nothing is said', () => {
     const { scripts } = JSON.parse(read('package.json'));
     const [entry = '[]'] = restsOf('ENTRYPOINT');
     const [command = '[]'] = restsOf('CMD');
 
-    expect([...JSON.parse(entry), ...JSON.parse(command)].join(' ')).toBe(scripts.start);
+    expect(JSON.parse(entry).join(' ')).toBe(scripts.citadel);
+    expect(JSON.parse(command)).toEqual(['up']);
   });
 });
 
