@@ -7,14 +7,16 @@ const POINTS = `
   WHERE version_id = $1 AND ($2::uuid IS NULL OR point_id > $2)
   GROUP BY point_id ORDER BY point_id LIMIT $3`;
 
-// One of those that have it: what makes the point is the same in all.
+// One of those that have it: what makes the point is the same in all. One look into the index for each, as in visible-chunks.
 const LOST = `
   SELECT DISTINCT ON (chunk.point_id) chunk.point_id, chunk.document_id, chunk.heading_path, chunk.text, chunk.text_hash,
     coalesce(made.title, made.found_title) AS title, made.owner, made.weight
-  FROM citadel.chunk
+  FROM unnest($2::uuid[]) AS wanted(id)
+  CROSS JOIN LATERAL (
+    SELECT * FROM citadel.chunk WHERE version_id = $1 AND point_id = wanted.id AND state = 'indexed' OFFSET 0
+  ) AS chunk
   JOIN citadel.generation AS made
     ON made.document_id = chunk.document_id AND made.generation = chunk.generation
-  WHERE chunk.version_id = $1 AND chunk.point_id = ANY($2::uuid[]) AND chunk.state = 'indexed'
   ORDER BY chunk.point_id, chunk.generation DESC`;
 
 const DISCARD = `

@@ -34,14 +34,22 @@ const ChunkRow = z
     }),
   );
 
-const SELECT_CHUNKS = `
+// One look into an index for each point, and for its document: without statistics (PGlite has none, a server not at first) a join
+// may begin with the documents, and read every chunk of each. OFFSET 0 keeps the planner from taking the parts together.
+const selectChunks = (conditions: string) => `
   SELECT chunk.point_id, chunk.ordinal, chunk.document_id, document.external_id, document.title, chunk.text,
     chunk.heading_path, chunk.page, chunk.char_start, chunk.char_end, document.metadata
-  FROM citadel.chunk
-  JOIN citadel.document ON document.id = chunk.document_id AND document.active_generation = chunk.generation
-  JOIN citadel.collection
-    ON collection.id = document.collection_id AND collection.active_version = chunk.version_id
-  WHERE chunk.version_id = $1 AND chunk.point_id = ANY($2::uuid[])`;
+  FROM unnest($2::uuid[]) AS wanted(id)
+  CROSS JOIN LATERAL (
+    SELECT * FROM citadel.chunk WHERE version_id = $1 AND point_id = wanted.id OFFSET 0
+  ) AS chunk
+  CROSS JOIN LATERAL (
+    SELECT collection_id, external_id, title, metadata FROM citadel.document
+    WHERE id = chunk.document_id AND active_generation = chunk.generation${conditions} OFFSET 0
+  ) AS document
+  WHERE EXISTS (
+    SELECT FROM citadel.collection WHERE id = document.collection_id AND active_version = chunk.version_id OFFSET 0
+  )`;
 
 const SELECT_DOCUMENTS = `
   SELECT document.id FROM citadel.document
@@ -73,7 +81,7 @@ export function createPostgresVisibleChunks(database: SqlPool): VisibleChunks {
   return {
     async byPoints(versionId, pointIds, conditions = []) {
       const { text, params } = where(conditions, 3);
-      const { rows } = await pool.query(`${SELECT_CHUNKS}${text}`, [versionId, pointIds, ...params]);
+      const { rows } = await pool.query(selectChunks(text), [versionId, pointIds, ...params]);
       return rows.map((row) => ChunkRow.parse(row));
     },
     async matchingDocuments(collectionId, conditions, limit) {

@@ -1,30 +1,15 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import type { SqlPool, SqlQueryable } from '../../core/sql-pool.ts';
 import { migrate } from '../../storage/migrate.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
 import { ingestBundle } from '../conformance/ingest-bundle.ts';
+import { explaining } from '../support/explaining-pool.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
 
 // So many, and so long, that another plan is better than to read all.
 const DOCUMENTS = 1_000;
 const TEXT = 'Some words of a document. '.repeat(60);
-const STATEMENT = /^\s*(WITH|SELECT|INSERT|UPDATE|DELETE)\b/;
-
-/** The same pool, which notes how the database goes about each statement. */
-function explaining(pool: SqlPool, plans: Map<string, string>): SqlPool {
-  const noting = (source: SqlQueryable): SqlQueryable => ({
-    async query(text, params) {
-      if (STATEMENT.test(text) && !plans.has(text)) {
-        const { rows } = await source.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`, params);
-        plans.set(text, rows.map((row) => row['QUERY PLAN']).join('\n'));
-      }
-      return await source.query(text, params);
-    },
-  });
-  return { ...pool, ...noting(pool), transaction: (work) => pool.transaction((tx) => work(noting(tx))) };
-}
 
 test('of all that is under way only a claim looks at the line, however much that is', async () => {
   const directory = await newDataDirectory();
