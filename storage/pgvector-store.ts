@@ -3,7 +3,8 @@ import type { SqlPool } from '../core/sql-pool.ts';
 import type { Point, VectorIndex, VectorStore } from '../rag/vector-store.ts';
 import { dropTerms, putTerms, removeTerms, searchTerms } from './lexical-index.ts';
 import { isConnectionError, toStoreError } from './sql-errors.ts';
-import { type VectorTable, vectorTable } from './vector-table.ts';
+import { sketchTable } from './vector-sketches.ts';
+import { type VectorTable, vectorTable, vectorTableName } from './vector-table.ts';
 
 /** Iterative scans came with it. */
 const VERSION_MIN = [0, 8] as const;
@@ -102,15 +103,16 @@ function createIndexes(pool: SqlPool, { hasVectors, usesHnsw }: { hasVectors: bo
     );
     const [row] = rows;
     if (!row) return null;
-    const found = { ...row, vectors: await tableOf(row) };
+    const isSketched = await hasSketches(pool, row.number);
+    const found = { ...row, vectors: await tableOf(row, isSketched) };
     open.set(id, found);
     return found;
   }
 
-  async function tableOf({ number, dimensions }: IndexRow): Promise<VectorTable | null> {
+  async function tableOf({ number, dimensions }: IndexRow, isSketched: boolean): Promise<VectorTable | null> {
     if (dimensions === null || !hasVectors) return null;
     schema ??= await findOrMakeExtension(pool);
-    return vectorTable({ number, dimensions, schema, usesHnsw });
+    return vectorTable({ number, dimensions, schema, usesHnsw, isSketched });
   }
 
   return {
@@ -132,7 +134,7 @@ function createIndexes(pool: SqlPool, { hasVectors, usesHnsw }: { hasVectors: bo
           [id, dimensions],
         );
         const [made] = rows;
-        if (made) await (await tableOf({ number: made.number, dimensions }))?.create(tx);
+        if (made) await (await tableOf({ number: made.number, dimensions }, true))?.create(tx);
       });
       await find(index);
     },
@@ -147,6 +149,13 @@ function createIndexes(pool: SqlPool, { hasVectors, usesHnsw }: { hasVectors: bo
       });
     },
   };
+}
+
+async function hasSketches(pool: SqlPool, number: number): Promise<boolean> {
+  const { rows } = await pool.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [
+    sketchTable(vectorTableName(number)),
+  ]);
+  return rows[0]?.found ?? false;
 }
 
 function requireDimensions(dimensions: number, hasVectors: boolean): void {

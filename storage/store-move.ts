@@ -18,7 +18,7 @@ const OWN = ['migration', 'api_key_revision'];
 const COUNTER = 'server_set';
 /** Others refer to it. */
 const FIRST = 'definition';
-const VECTORS = /^vector_(\d+)$/;
+const VECTORS = /^vector_(\d+)(_sketch)?$/;
 const BLOBS_PAGE = 500;
 
 /**
@@ -36,7 +36,7 @@ export async function moveStore({ from, to, blobs }: StoreMove): Promise<Record<
     const typeOf = await makeVectorTables(from, to, tables);
     const counts: Record<string, number> = {};
     await to.query(`DELETE FROM ${quoteTable(COUNTER)}`);
-    for (const table of tables) {
+    for (const table of await thoseThere(to, tables)) {
       await copyTable(from, to, table, typeOf);
       counts[table.name] = await requireAll(from, to, table);
     }
@@ -79,11 +79,19 @@ async function makeVectorTables(from: SqlPool, to: SqlPool, tables: readonly Cop
     'SELECT number, dimensions FROM citadel.search_index WHERE number = ANY($1)',
     [numbers],
   );
+  const names = new Set(tables.map(({ name }) => name));
   for (const { number, dimensions } of rows) {
-    const table = vectorTable({ number, dimensions, schema, usesHnsw: true });
+    const isSketched = names.has(`vector_${number}_sketch`);
+    const table = vectorTable({ number, dimensions, schema, usesHnsw: true, isSketched });
     await to.transaction((tx) => table.create(tx));
   }
   return (type: string) => type.replace(/^(\w+\.)?vector\b/, `${schema}.vector`);
+}
+
+/** Not the sketches of vectors in which HNSW finds neighbours there. */
+async function thoseThere(to: SqlPool, tables: readonly CopiedTable[]): Promise<CopiedTable[]> {
+  const there = new Set((await listTables(to)).map(({ name }) => name));
+  return tables.filter(({ name }) => there.has(name) || !VECTORS.test(name));
 }
 
 async function requireAll(from: SqlPool, to: SqlPool, { name }: CopiedTable): Promise<number> {

@@ -2,6 +2,7 @@
 // Floats and not halves: in PGlite (WebAssembly without half floats) those take fifteen times as long to compare.
 import type { SqlPool, SqlQueryable } from '../core/sql-pool.ts';
 import type { Hit, Point } from '../rag/vector-store.ts';
+import { type VectorSketches, vectorSketches } from './vector-sketches.ts';
 
 /** pgvector's limit for HNSW, and what fits a page; longer vectors are read one by one, from beside the table. */
 const INDEXED_DIMENSIONS_MAX = 2_000;
@@ -19,6 +20,11 @@ export interface VectorTable {
   drop(tx: SqlQueryable): Promise<void>;
 }
 
+/** Its name in SQL. */
+export function vectorTableName(number: number): string {
+  return `citadel.vector_${number}`;
+}
+
 interface DenseQuery {
   vector: Float32Array;
   limit: number;
@@ -32,18 +38,22 @@ export interface VectorTablePlace {
   /** Where the extension's types are, quoted. */
   schema: string;
   /**
-   * Whether HNSW finds neighbours. In PGlite a row costs it 5 ms and more, in which nobody else is served, and reading
-   * 20 000 rows one by one takes no longer than 20 ms: it does without.
+   * Whether HNSW finds neighbours where it can. In PGlite a row costs it 5 ms and more, in which nobody else is served: it
+   * does without. Where it does not, sketches find them.
    */
   usesHnsw: boolean;
+  /** Whether it has sketches where HNSW does not find neighbours: not so of what was made before there were any. */
+  isSketched: boolean;
 }
 
-export function vectorTable({ number, dimensions, schema, usesHnsw }: VectorTablePlace): VectorTable {
-  const table = `citadel.vector_${number}`;
+export function vectorTable(place: VectorTablePlace): VectorTable {
+  const { number, dimensions, schema, usesHnsw, isSketched } = place;
+  const table = vectorTableName(number);
   const hasHnsw = usesHnsw && dimensions <= INDEXED_DIMENSIONS_MAX;
   const type = `${schema}.vector`;
   // Vectors have length 1, so that the inner product is the cosine; the operator gives its negative.
   const distance = `embedding OPERATOR(${schema}.<#>) $1::${type}`;
+  const sketches = hasHnsw || !isSketched ? null : vectorSketches({ table, dimensions, schema, distance });
 
   return {
     async create(tx) {
@@ -64,6 +74,7 @@ export function vectorTable({ number, dimensions, schema, usesHnsw }: VectorTabl
         );
       }
       await tx.query(`CREATE INDEX IF NOT EXISTS vector_${number}_document ON ${table} (document_id)`);
+      await sketches?.create(tx);
     },
     async put(tx, points) {
       await tx.query(
@@ -78,12 +89,15 @@ export function vectorTable({ number, dimensions, schema, usesHnsw }: VectorTabl
           points.map(({ vector }) => toText(vector)),
         ],
       );
+      await sketches?.put(tx, points);
     },
     async remove(tx, ids) {
       await tx.query(`DELETE FROM ${table} WHERE point_id = ANY($1::uuid[])`, [ids]);
+      await sketches?.remove(tx, ids);
     },
-    search: (pool, query) => search(pool, { ...query, table, distance, hasHnsw }),
+    search: (pool, query) => search(pool, { ...query, table, distance, hasHnsw, sketches }),
     async drop(tx) {
+      await sketches?.drop(tx);
       await tx.query(`DROP TABLE IF EXISTS ${table}`);
     },
   };
@@ -93,9 +107,14 @@ interface TableQuery extends DenseQuery {
   table: string;
   distance: string;
   hasHnsw: boolean;
+  sketches: VectorSketches | null;
 }
 
 async function search(pool: SqlPool, query: TableQuery): Promise<Hit[]> {
+  const { sketches, vector, limit, documentIds } = query;
+  if (sketches && documentIds === null) {
+    return toHits(await sketches.search(pool, { vector, text: toText(vector), limit }));
+  }
   if (query.hasHnsw && (await isWide(pool, query))) return await searchNear(pool, query);
   return await scan(pool, query);
 }
