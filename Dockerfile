@@ -5,7 +5,10 @@ FROM node:24.21.0-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Not `npm ci`: see docs/decisions/001. Without what is optional: the image has its Node already.
-RUN npm install --no-save --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund
+# Nor what only a build would read: a peer's compiler, and maps of sources.
+RUN npm install --no-save --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund \
+  && rm -rf node_modules/typescript \
+  && find node_modules -name '*.map' -delete
 
 FROM node:24.21.0-bookworm-slim
 ENV NODE_ENV=production \

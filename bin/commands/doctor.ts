@@ -73,7 +73,9 @@ function toText(findings: readonly Finding[]): string {
     ...(cure === undefined ? [] : [`${' '.repeat(width + 11)}-> ${cure}`]),
   ]);
   const count = (wanted: Finding['status']) => findings.filter(({ status }) => status === wanted).length;
-  return [...lines, '', `${count('ok')} ok, ${count('warn')} warnings, ${count('problem')} problems`].join(
+  const counted = (wanted: Finding['status'], word: string) =>
+    `${count(wanted)} ${word}${count(wanted) === 1 ? '' : 's'}`;
+  return [...lines, '', `${count('ok')} ok, ${counted('warn', 'warning')}, ${counted('problem', 'problem')}`].join(
     '\n',
   );
 }
