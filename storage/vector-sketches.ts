@@ -3,9 +3,9 @@
 import type { SqlPool, SqlQueryable } from '../core/sql-pool.ts';
 import { createSimHash } from './sim-hash.ts';
 
-/** Among so many stand the ten nearest, and 98 of 100 of the 25 nearest, of 20 000 vectors of the worst kind tried. */
-const CANDIDATES_MIN = 800;
-const CANDIDATES_PER_HIT = 4;
+/** Among so many stand 98 of 100 of the ten nearest, of 20 000 vectors of the worst kind tried; of others all of them. */
+const CANDIDATES_MIN = 500;
+const CANDIDATES_PER_HIT = 10;
 
 export interface VectorSketches {
   create(tx: SqlQueryable): Promise<void>;
