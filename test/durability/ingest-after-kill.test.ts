@@ -6,6 +6,7 @@ import type { SqlPool } from '../../core/sql-pool.ts';
 import { createPgPool } from '../../storage/pg-pool.ts';
 import { createPglitePool } from '../../storage/pglite-pool.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
+import { pgvectorService } from '../support/pgvector.ts';
 import { postgresService, startPostgres } from '../support/postgres.ts';
 import { describeWith } from '../support/services.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -153,7 +154,8 @@ describeWith(postgresService, 'the same on a Postgres server', () => {
         pool.query(`UPDATE citadel.generation SET due_at = now() WHERE state = 'in_progress'`);
       try {
         const env = { DATABASE_URL: postgres.url };
-        const paid = await killAtEach({ dataDir, env, hasVectors: false, boundaries: FEWER, lapse });
+        const hasVectors = pgvectorService.isInstalled;
+        const paid = await killAtEach({ dataDir, env, hasVectors, boundaries: FEWER, lapse });
         await expectAll(pool, FEWER, paid);
       } finally {
         await pool.close();

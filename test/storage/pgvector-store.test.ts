@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import type { SqlPool } from '../../core/sql-pool.ts';
 import type { VectorIndex } from '../../rag/vector-store.ts';
@@ -8,15 +7,9 @@ import { createPglitePool } from '../../storage/pglite-pool.ts';
 import { createPgvectorStore, findOrMakeExtension } from '../../storage/pgvector-store.ts';
 import { point, type VectorStoreFixture, vectorStoreSuite } from '../conformance/vector-store.suite.ts';
 import { newDataDirectory } from '../support/pglite-template.ts';
+import { pgvectorService, withoutPgvector } from '../support/pgvector.ts';
 import { postgresService, startPostgres } from '../support/postgres.ts';
 import { describeWith } from '../support/services.ts';
-
-const DEBIAN = '/usr/share/postgresql';
-// Not every system has a package of it (Debian 12 has none), so that CI cannot ask for it: one visible skip without.
-const hasPgvector =
-  postgresService.isInstalled &&
-  existsSync(DEBIAN) &&
-  readdirSync(DEBIAN).some((version) => existsSync(`${DEBIAN}/${version}/extension/vector.control`));
 
 let embedded: Promise<SqlPool> | undefined;
 
@@ -89,11 +82,7 @@ describe('the words of an index', () => {
   });
 });
 
-describe('Postgres, with pgvector', () => {
-  if (!hasPgvector) {
-    test.skip('needs pgvector, 0.8 or newer', () => {});
-    return;
-  }
+describeWith(pgvectorService, 'Postgres, with pgvector', () => {
   vectorStoreSuite(async () => {
     const { pool, close } = await openServer();
     return await fixtureOn(pool, true, close);
@@ -104,7 +93,7 @@ describeWith(postgresService, 'Postgres, by words', () => {
   vectorStoreSuite(
     async () => {
       const { pool, close } = await openServer();
-      return await fixtureOn(pool, true, close);
+      return await fixtureOn(withoutPgvector(pool), true, close);
     },
     { hasVectors: false },
   );
@@ -112,23 +101,23 @@ describeWith(postgresService, 'Postgres, by words', () => {
 
 describeWith(postgresService, 'Postgres', () => {
   test('serves words without pgvector, and refuses an index with vectors by saying so', async () => {
-    const { pool, close } = await openServer();
+    const { pool: server, close } = await openServer();
+    const pool = withoutPgvector(server);
     const store = await createPgvectorStore(pool);
-    if (!store.hasVectors) {
-      const index: VectorIndex = { id: 'ver_words', dimensions: null };
-      await store.ensure(index);
-      await store.upsert(index, [point('a', 'red', { vector: null })]);
-      const query = { terms: ['red'], vector: null, limit: 5, documentIds: null };
-      expect((await store.search(index, query)).lexical).toHaveLength(1);
-      await expect(store.ensure({ id: 'ver_dense', dimensions: 3 })).rejects.toMatchObject({
-        code: 'invalid_request',
-        message: expect.stringContaining('pgvector'),
-      });
-      // As a store with vectors that is moved there is refused.
-      await expect(findOrMakeExtension(pool)).rejects.toThrow(
-        'The database has no pgvector of 0.8 or newer: install it there.',
-      );
-    }
+    expect(store.hasVectors).toBe(false);
+    const index: VectorIndex = { id: 'ver_words', dimensions: null };
+    await store.ensure(index);
+    await store.upsert(index, [point('a', 'red', { vector: null })]);
+    const query = { terms: ['red'], vector: null, limit: 5, documentIds: null };
+    expect((await store.search(index, query)).lexical).toHaveLength(1);
+    await expect(store.ensure({ id: 'ver_dense', dimensions: 3 })).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringContaining('pgvector'),
+    });
+    // As a store with vectors that is moved there is refused.
+    await expect(findOrMakeExtension(pool)).rejects.toThrow(
+      'The database has no pgvector of 0.8 or newer: install it there.',
+    );
     await close();
   });
 });
