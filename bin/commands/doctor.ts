@@ -75,7 +75,9 @@ function toText(findings: readonly Finding[]): string {
   const count = (wanted: Finding['status']) => findings.filter(({ status }) => status === wanted).length;
   const counted = (wanted: Finding['status'], word: string) =>
     `${count(wanted)} ${word}${count(wanted) === 1 ? '' : 's'}`;
-  return [...lines, '', `${count('ok')} ok, ${counted('warn', 'warning')}, ${counted('problem', 'problem')}`].join(
-    '\n',
-  );
+  return [
+    ...lines,
+    '',
+    `${count('ok')} ok, ${counted('warn', 'warning')}, ${counted('problem', 'problem')}`,
+  ].join('\n');
 }
