@@ -1,5 +1,6 @@
 import type { SqlPool } from '../core/sql-pool.ts';
 import type { LedgerEntry, LedgerStore } from '../jobs/ledger-store.ts';
+import { reachable } from './run-values.ts';
 
 // In the order of the statement below.
 const COLUMNS: ((entry: LedgerEntry) => unknown)[] = [
@@ -51,7 +52,9 @@ const INSERT = `
   ON CONFLICT (key_name, day) DO UPDATE SET tokens = usage.tokens + EXCLUDED.tokens`;
 
 /** The ledger in Postgres. One statement per `append`, made for batches of up to 1000 entries. */
-export function createPostgresLedgerStore(pool: SqlPool): LedgerStore {
+export function createPostgresLedgerStore(database: SqlPool): LedgerStore {
+  const pool = reachable(database);
+
   return {
     async append(entries) {
       if (entries.length === 0) return;
