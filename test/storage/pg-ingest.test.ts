@@ -1,6 +1,7 @@
 import { createPgPool } from '../../storage/pg-pool.ts';
 import { ingestSuite } from '../conformance/ingest.suite.ts';
 import { reindexSuite } from '../conformance/reindex.suite.ts';
+import { pgvectorService, withoutPgvector } from '../support/pgvector.ts';
 import { postgresService, startPostgres } from '../support/postgres.ts';
 import { describeWith } from '../support/services.ts';
 
@@ -17,10 +18,23 @@ async function open() {
   };
 }
 
-describeWith(postgresService, 'ingest on a Postgres server', () => {
-  ingestSuite(open, { hasVectors: false });
+async function openWithoutPgvector() {
+  const { pool, close } = await open();
+  return { pool: withoutPgvector(pool), close };
+}
+
+describeWith(pgvectorService, 'ingest on a Postgres server with pgvector', () => {
+  ingestSuite(open, { hasVectors: true });
 });
 
-describeWith(postgresService, 'another index on a Postgres server', () => {
-  reindexSuite(open, { hasVectors: false });
+describeWith(pgvectorService, 'another index on a Postgres server with pgvector', () => {
+  reindexSuite(open, { hasVectors: true });
+});
+
+describeWith(postgresService, 'ingest on a Postgres server without pgvector', () => {
+  ingestSuite(openWithoutPgvector, { hasVectors: false });
+});
+
+describeWith(postgresService, 'another index on a Postgres server without pgvector', () => {
+  reindexSuite(openWithoutPgvector, { hasVectors: false });
 });
