@@ -182,6 +182,25 @@ describeWith(chromiumService, 'documents, keys and queues on the operator page',
     await bundle.becomes('h1 .badge', 'cancelled');
   });
 
+  test('who types already when a view has just come is not taken out of the field', async () => {
+    await bundle.open('jobs');
+    await page.waitForFunction("document.title.startsWith('Jobs')");
+    const focused = await page.evaluate(`new Promise((resolve) => {
+      new MutationObserver((_, observer) => {
+        const field = document.querySelector('input[name=query]');
+        if (!field) return;
+        observer.disconnect();
+        field.focus();
+      }).observe(document.body, { childList: true, subtree: true });
+      const look = () => document.title.startsWith('Documents')
+        ? resolve(document.activeElement.getAttribute('name'))
+        : requestAnimationFrame(look);
+      location.hash = '#/documents/handbook';
+      look();
+    })`);
+    expect(focused).toBe('query');
+  });
+
   test('a key is enough to get everywhere: what has the focus is named, and can be seen', async () => {
     await bundle.post('/api/v1/orchestrate', {
       kind: 'embedding',

@@ -33,8 +33,10 @@ export function Shell({ keyName, onSignOut }) {
   useEffect(() => {
     document.title = `${title} · Citadel`;
     window.scrollTo(0, 0);
-    // What had the focus has gone with the view before: the next Tab is to be in the new one.
-    if (!isFirst.current) document.getElementById('main')?.focus();
+    // What had the focus has gone with the view before: the next Tab is to be in the new one. Who is there already, typing
+    // perhaps, stays.
+    const main = document.getElementById('main');
+    if (!isFirst.current && !main?.contains(document.activeElement)) main?.focus();
     isFirst.current = false;
   }, [title, id]);
 
